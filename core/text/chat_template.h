@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wb::core {
+
+struct ChatMessage {
+    std::string role;     // "system", "user", "assistant", "tool"
+    std::string content;  // plain text; typed parts are joined by the reader
+    float weight = 1.0F;  // 0 keeps the message as context and out of the loss
+    std::string toolCallsJson;  // assistant tool calls as a JSON array, empty if none
+
+    bool operator==(const ChatMessage&) const = default;
+};
+
+enum class SpanKind {
+    Template,   // written by the template: markers, role names, new lines
+    Input,      // came out of a message's content
+    Assistant,  // content of an assistant message, or inside {% generation %}: what is trained
+};
+
+// A half-open byte range of the rendered text; spans are sorted, do not overlap and cover the text.
+struct TextSpan {
+    size_t begin = 0;
+    size_t end = 0;
+    SpanKind kind = SpanKind::Template;
+    int message = -1;  // index of the message the text came from, -1 if from none
+
+    bool operator==(const TextSpan&) const = default;
+};
+
+struct RenderedChat {
+    std::string text;
+    std::vector<TextSpan> spans;
+};
+
+struct RenderOptions {
+    bool addGenerationPrompt = false;
+    std::string bosToken;
+    std::string eosToken;
+    std::string toolsJson;  // JSON array, empty if none
+};
+
+// A Jinja chat template, limited in steps, depth and output size, with no access outside its variables.
+// Thread-safe after parsing.
+class ChatTemplate {
+public:
+    // Throws InvalidArgument with line and column on a syntax error, Unsupported naming a construct it does not know.
+    static ChatTemplate parse(std::string_view source, std::string_view sourceName);
+
+    ChatTemplate(ChatTemplate&&) noexcept;
+    ChatTemplate& operator=(ChatTemplate&&) noexcept;
+    ~ChatTemplate();
+
+    // Throws InvalidArgument with the template's own words on raise_exception, and on exceeded limits.
+    RenderedChat render(const std::vector<ChatMessage>& messages, const RenderOptions& options) const;
+
+    const std::string& source() const;
+
+private:
+    struct Program;
+    explicit ChatTemplate(std::unique_ptr<Program> program);
+    std::unique_ptr<Program> m_program;
+};
+
+// The template a model folder carries (chat_template.jinja, else tokenizer_config.json), or nothing.
+// Throws CorruptFile or Unsupported.
+std::optional<ChatTemplate> loadChatTemplate(const std::filesystem::path& modelFolder);
+
+}  // namespace wb::core

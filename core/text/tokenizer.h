@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wb::core {
+
+using TokenId = int32_t;
+
+// Which special tokens encode() may produce. Text that came from a user is encoded with None, so that a row which
+// contains "</s>" cannot end a sequence.
+enum class SpecialTokens {
+    None,   // added tokens in the text stay plain text
+    Parse,  // added tokens in the text become their ids
+};
+
+// A half-open range of bytes of the encoded text.
+struct ByteRange {
+    size_t begin = 0;
+    size_t end = 0;
+
+    bool operator==(const ByteRange&) const = default;
+};
+
+struct Encoding {
+    std::vector<TokenId> ids;
+    std::vector<ByteRange> offsets;  // per id: the bytes of the input it covers (empty for tokens that stand for none)
+};
+
+// Ids with a fixed role; absent where the model has none.
+struct SpecialIds {
+    std::optional<TokenId> bos;
+    std::optional<TokenId> eos;
+    std::optional<TokenId> pad;
+    std::optional<TokenId> unk;
+    bool addBos = false;  // the model's own pipeline puts BOS in front of a prompt
+    bool addEos = false;
+};
+
+// Text to ids and back for one model. Thread-safe: all calls are const and share no mutable state.
+class Tokenizer {
+public:
+    virtual ~Tokenizer() = default;
+
+    // Number of ids, including added tokens: every id in [0, vocabularySize()) decodes.
+    virtual int32_t vocabularySize() const = 0;
+    virtual const SpecialIds& specialIds() const = 0;
+    // "sentencepiece-bpe", "bpe", ...: what inspect shows.
+    virtual std::string kind() const = 0;
+
+    // Encodes without BOS or EOS. Invalid UTF-8 is replaced by U+FFFD first (offsets then refer to the replaced text).
+    virtual Encoding encode(std::string_view text, SpecialTokens special = SpecialTokens::None) const = 0;
+
+    // The whole text of a sequence, as the reference implementation decodes it with special tokens skipped.
+    // Throws InvalidArgument on an id outside the vocabulary.
+    virtual std::string decode(std::span<const TokenId> ids) const = 0;
+
+    // The raw bytes one id contributes in the middle of a text ("▁the" gives " the", "<0xE2>" gives one byte).
+    virtual std::string tokenBytes(TokenId id) const = 0;
+    // The id as the vocabulary file writes it ("▁the", "Ġthe", "<0x0A>").
+    virtual std::string tokenName(TokenId id) const = 0;
+    virtual std::optional<TokenId> findToken(std::string_view name) const = 0;
+    virtual bool isSpecial(TokenId id) const = 0;
+};
+
+// encode(), with BOS in front if the model's pipeline adds it. This is what a plain prompt becomes.
+std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view text,
+                                  SpecialTokens special = SpecialTokens::Parse);
+
+// Opens the tokenizer of a model folder (tokenizer.json, else tokenizer.model, else vocab.json + merges.txt), or of one
+// such file, or of a GGUF file. Throws NotFound, CorruptFile or Unsupported, naming the file and the feature.
+std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& modelPath);
+
+// Turns a stream of ids into text whose pieces are always whole code points: bytes of an incomplete one are held back.
+// Joining all pieces and flush() gives decode() of the same ids. One instance per stream; not thread-safe.
+class StreamDecoder {
+public:
+    explicit StreamDecoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {}
+
+    std::string push(TokenId id);
+    std::string flush();  // what is left at the end, with U+FFFD for bytes that never became a character
+
+private:
+    const Tokenizer& m_tokenizer;
+    std::vector<TokenId> m_ids;
+    size_t m_emittedBytes = 0;
+};
+
+}  // namespace wb::core

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/base/dtype.h"
+
+#include "kernels/base/error.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fmt/format.h>
+
+namespace wb {
+namespace {
+
+struct DTypeInfo {
+    DType dtype;
+    const char* name;
+    size_t valuesPerBlock;
+    size_t bytesPerBlock;
+};
+
+constexpr std::array kInfos{
+    DTypeInfo{DType::F64, "F64", 1, 8},  DTypeInfo{DType::F32, "F32", 1, 4}, DTypeInfo{DType::F16, "F16", 1, 2},
+    DTypeInfo{DType::BF16, "BF16", 1, 2}, DTypeInfo{DType::I64, "I64", 1, 8}, DTypeInfo{DType::I32, "I32", 1, 4},
+    DTypeInfo{DType::I8, "I8", 1, 1},    DTypeInfo{DType::U8, "U8", 1, 1},   DTypeInfo{DType::Q8_0, "Q8_0", 32, 34},
+};
+
+const DTypeInfo& infoOf(DType dtype) {
+    return kInfos[static_cast<size_t>(dtype)];
+}
+
+bool equalIgnoringCase(std::string_view a, std::string_view b) {
+    return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+}  // namespace
+
+const char* dtypeName(DType dtype) {
+    return infoOf(dtype).name;
+}
+
+DType parseDtype(std::string_view name) {
+    for (const DTypeInfo& info : kInfos) {
+        if (equalIgnoringCase(name, info.name)) return info.dtype;
+    }
+    throw Error{ErrorCode::InvalidArgument,
+                fmt::format("unknown element type '{}'; known are F64, F32, F16, BF16, I64, I32, I8, U8, Q8_0", name)};
+}
+
+size_t dtypeBytes(DType dtype, size_t count) {
+    const DTypeInfo& info = infoOf(dtype);
+    if (count % info.valuesPerBlock != 0) {
+        throw Error{ErrorCode::InvalidArgument, fmt::format("{} elements of {} do not fill blocks of {}", count, info.name,
+                                                            info.valuesPerBlock)};
+    }
+    return count / info.valuesPerBlock * info.bytesPerBlock;
+}
+
+bool isFloatingPoint(DType dtype) {
+    return dtype == DType::F64 || dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16;
+}
+
+}  // namespace wb

@@ -1,0 +1,37 @@
+# Options, language level, warnings and sanitizers: everything that applies to all targets.
+
+option(WHETBENCH_BUILD_TESTS "Build the tests" ON)
+option(WHETBENCH_BUILD_GUI "Build the workbench (needs Qt 6)" ON)
+option(WHETBENCH_WERROR "Treat warnings as errors" OFF)
+set(WHETBENCH_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
+
+if(WHETBENCH_SANITIZE)
+  add_compile_options(-fsanitize=${WHETBENCH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${WHETBENCH_SANITIZE})
+endif()
+
+# Carries include root and warnings; every target of ours links it.
+add_library(wb_options INTERFACE)
+target_include_directories(wb_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_options(wb_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wconversion
+                                            -Wno-sign-conversion $<$<BOOL:${WHETBENCH_WERROR}>:-Werror>)
+
+# A static library of this project: whet_library(name SOURCES ... PUBLIC ... PRIVATE ...).
+function(whet_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC wb_options ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
