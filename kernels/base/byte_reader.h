@@ -16,7 +16,8 @@ namespace wb {
 // CorruptFile with the file's name, the offset and the number of bytes that were wanted. Borrows the bytes.
 class ByteReader {
 public:
-    ByteReader(std::span<const std::byte> bytes, std::string_view sourceName) : m_bytes(bytes), m_sourceName(sourceName) {}
+    ByteReader(std::span<const std::byte> bytes, std::string_view sourceName)
+        : m_bytes(bytes), m_sourceName(sourceName) {}
 
     size_t offset() const { return m_offset; }
     size_t remaining() const { return m_bytes.size() - m_offset; }
@@ -29,8 +30,7 @@ public:
     std::span<const std::byte> take(size_t count);
 
     template <class T>
-        requires std::is_arithmetic_v<T>
-    T read() {
+    requires std::is_arithmetic_v<T> T read() {
         static_assert(std::endian::native == std::endian::little, "foreign files are little-endian");
         T value;
         std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));

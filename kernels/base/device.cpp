@@ -3,8 +3,8 @@
 
 #include "kernels/base/error.h"
 
-#include <charconv>
 #include <fmt/format.h>
+#include <charconv>
 
 namespace wb {
 

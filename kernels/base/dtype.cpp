@@ -3,10 +3,10 @@
 
 #include "kernels/base/error.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <fmt/format.h>
 
 namespace wb {
 namespace {
@@ -19,9 +19,9 @@ struct DTypeInfo {
 };
 
 constexpr std::array kInfos{
-    DTypeInfo{DType::F64, "F64", 1, 8},  DTypeInfo{DType::F32, "F32", 1, 4}, DTypeInfo{DType::F16, "F16", 1, 2},
+    DTypeInfo{DType::F64, "F64", 1, 8},   DTypeInfo{DType::F32, "F32", 1, 4}, DTypeInfo{DType::F16, "F16", 1, 2},
     DTypeInfo{DType::BF16, "BF16", 1, 2}, DTypeInfo{DType::I64, "I64", 1, 8}, DTypeInfo{DType::I32, "I32", 1, 4},
-    DTypeInfo{DType::I8, "I8", 1, 1},    DTypeInfo{DType::U8, "U8", 1, 1},   DTypeInfo{DType::Q8_0, "Q8_0", 32, 34},
+    DTypeInfo{DType::I8, "I8", 1, 1},     DTypeInfo{DType::U8, "U8", 1, 1},   DTypeInfo{DType::Q8_0, "Q8_0", 32, 34},
 };
 
 const DTypeInfo& infoOf(DType dtype) {
@@ -29,7 +29,8 @@ const DTypeInfo& infoOf(DType dtype) {
 }
 
 bool equalIgnoringCase(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+    return std::ranges::equal(a, b,
+                              [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 }  // namespace
@@ -49,8 +50,8 @@ DType parseDtype(std::string_view name) {
 size_t dtypeBytes(DType dtype, size_t count) {
     const DTypeInfo& info = infoOf(dtype);
     if (count % info.valuesPerBlock != 0) {
-        throw Error{ErrorCode::InvalidArgument, fmt::format("{} elements of {} do not fill blocks of {}", count, info.name,
-                                                            info.valuesPerBlock)};
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{} elements of {} do not fill blocks of {}", count, info.name, info.valuesPerBlock)};
     }
     return count / info.valuesPerBlock * info.bytesPerBlock;
 }

@@ -21,7 +21,8 @@ const char* errorCodeName(ErrorCode code) {
 }
 
 void failCheck(const char* condition, const char* why, const char* file, int line) {
-    throw Error{ErrorCode::Internal, fmt::format("internal check failed: {} ({}) at {}:{}", why, condition, file, line)};
+    throw Error{ErrorCode::Internal,
+                fmt::format("internal check failed: {} ({}) at {}:{}", why, condition, file, line)};
 }
 
 }  // namespace wb

@@ -40,7 +40,7 @@ private:
 }  // namespace wb
 
 // Guards against programmer errors (never against bad input, which gets an Error of its own).
-#define WB_CHECK(condition, why)                                       \
-    do {                                                               \
+#define WB_CHECK(condition, why)                                                \
+    do {                                                                        \
         if (!(condition)) ::wb::failCheck(#condition, why, __FILE__, __LINE__); \
     } while (false)

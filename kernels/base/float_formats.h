@@ -16,7 +16,8 @@ struct BFloat16 {
         const auto u = std::bit_cast<uint32_t>(value);
         const bool isNan = (u & 0x7fffffffU) > 0x7f800000U;
         // Round to nearest even; a NaN keeps its sign and becomes quiet instead of rounding to infinity.
-        bits = isNan ? static_cast<uint16_t>((u >> 16) | 0x40U) : static_cast<uint16_t>((u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
+        bits = isNan ? static_cast<uint16_t>((u >> 16) | 0x40U)
+                     : static_cast<uint16_t>((u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
     }
     explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 };
@@ -36,8 +37,8 @@ private:
         const uint32_t magnitude = u & 0x7fffffffU;
         if (magnitude > 0x7f800000U) return static_cast<uint16_t>(sign | 0x7e00U);   // NaN
         if (magnitude >= 0x477ff000U) return static_cast<uint16_t>(sign | 0x7c00U);  // rounds past 65504
-        if (magnitude < 0x38800000U) {                                               // subnormal half: let the FPU round
-            const float rounded = std::bit_cast<float>(magnitude) + 0.5F;            // ulp of 0.5 is 2^-24
+        if (magnitude < 0x38800000U) {                                     // subnormal half: let the FPU round
+            const float rounded = std::bit_cast<float>(magnitude) + 0.5F;  // ulp of 0.5 is 2^-24
             return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(rounded) - 0x3f000000U));
         }
         const uint32_t rounded = magnitude + 0xfffU + ((magnitude >> 13) & 1U);

@@ -3,9 +3,9 @@
 
 #include "kernels/base/error.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
 
 namespace wb {
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/runtime/context.h"
+#include "kernels/runtime/view.h"
+
+namespace wb::kernels {
+
+// Whether a product replaces what the output holds or is added to it.
+enum class Write { Replace, Add };
+
+// out = alpha * x W^T + bias (+ out).
+//   x [T, I]; weight [O, I]; bias [O] optional; out [T, O].
+//   dtypes: all F32, all BF16, all F64, or BF16 inputs with F32 out. Sums are F32 (F64 for F64).
+// T = 0 is legal. Throws InvalidArgument on shape or dtype mismatch. out must not alias an input.
+struct LinearForwardArgs {
+    ConstView x;
+    ConstView weight;
+    ConstView bias;
+    View out;
+    float alpha = 1.0F;
+    Write write = Write::Replace;
+};
+void linearForward(const Context& context, const LinearForwardArgs& args);
+
+// dX = alpha * dOut W (+ dX).
+//   dOut [T, O]; weight [O, I]; dX [T, I]; dtypes as in linearForward.
+struct LinearBackwardInputArgs {
+    ConstView dOut;
+    ConstView weight;
+    View dX;
+    float alpha = 1.0F;
+    Write write = Write::Replace;
+};
+void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
+
+// dWeight += alpha * dOut^T x and dBias += sum over rows of dOut. Gradients always accumulate.
+//   dOut [T, O]; x [T, I] same dtype as dOut; dWeight [O, I] F32 (F64 for F64); dBias [O] F32/F64 optional.
+struct LinearBackwardWeightArgs {
+    ConstView dOut;
+    ConstView x;
+    View dWeight;
+    View dBias;
+    float alpha = 1.0F;
+};
+void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
+
+}  // namespace wb::kernels

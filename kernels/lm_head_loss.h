@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/runtime/context.h"
+#include "kernels/runtime/view.h"
+
+#include <cstdint>
+
+namespace wb::kernels {
+
+inline constexpr int32_t kIgnoredLabel = -100;
+
+// Language-model head and softmax cross-entropy in one op, in chunks of rows: logits of a whole batch never exist, and
+// rows whose label is ignored cost nothing.
+//   z = hidden W^T (columns >= vocabularySize are masked);  loss[t] = logsumexp(z[t]) - z[t, label[t]]
+//   with gradients: p = softmax(z);  d = gradScale * (p - onehot(label));  dHidden = d W;  dWeight += d^T hidden
+// Gradients are made in the same pass because the logits are at hand; gradScale is usually 1 / (label tokens of the
+// step). The caller multiplies later only if its own upstream gradient is not one.
+//   hidden [T, C] F32/BF16/F64; weight [V, C] same dtype; labels [T] I32 in [0, vocabularySize) or kIgnoredLabel
+//   losses [T] F32/F64: 0 where ignored; predictions [T] I32 optional: argmax, lowest id on ties, -1 where ignored
+//   dHidden [T, C] dtype of hidden, optional: overwritten, 0 where ignored; dWeight [V, C] F32/F64 optional:
+//   accumulates maxLogitBytes bounds the chunk (workspace); 0 chooses one that stays in cache.
+struct LmHeadLossArgs {
+    ConstView hidden;
+    ConstView weight;
+    ConstView labels;
+    View losses;
+    View predictions;
+    View dHidden;
+    View dWeight;
+    float gradScale = 1.0F;
+    int64_t vocabularySize = 0;  // 0: all V
+    int64_t maxLogitBytes = 0;
+    View workspace;  // set by lmHeadLoss
+};
+void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
+
+}  // namespace wb::kernels

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every op of the engine, once. A device type fills what it has; a missing entry is Unsupported with the op's name.
+#pragma once
+
+#include "kernels/attention.h"
+#include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/gated_activation.h"
+#include "kernels/linear.h"
+#include "kernels/lm_head_loss.h"
+#include "kernels/optimizer.h"
+#include "kernels/quantize.h"
+#include "kernels/rms_norm.h"
+#include "kernels/rotary.h"
+#include "kernels/runtime/dispatch.h"
+
+namespace wb::kernels {
+
+struct OpTable {
+    OpEntry<EmbeddingForwardArgs> embeddingForward{"embedding_forward"};
+    OpEntry<EmbeddingBackwardArgs> embeddingBackward{"embedding_backward"};
+    OpEntry<LinearForwardArgs> linearForward{"linear_forward"};
+    OpEntry<LinearBackwardInputArgs> linearBackwardInput{"linear_backward_input"};
+    OpEntry<LinearBackwardWeightArgs> linearBackwardWeight{"linear_backward_weight"};
+    OpEntry<RmsNormForwardArgs> rmsNormForward{"rms_norm_forward"};
+    OpEntry<RmsNormBackwardArgs> rmsNormBackward{"rms_norm_backward"};
+    OpEntry<RotaryArgs> rotary{"rotary"};
+    OpEntry<AttentionForwardArgs> attentionForwardMath{"attention_forward"};
+    OpEntry<AttentionForwardArgs> attentionForwardFlash{"attention_forward"};
+    OpEntry<AttentionBackwardArgs> attentionBackwardMath{"attention_backward"};
+    OpEntry<AttentionBackwardArgs> attentionBackwardFlash{"attention_backward"};
+    OpEntry<KvCacheStoreArgs> kvCacheStore{"kv_cache_store"};
+    OpEntry<PagedAttentionArgs> pagedAttention{"paged_attention"};
+    OpEntry<GatedActivationForwardArgs> gatedActivationForward{"gated_activation_forward"};
+    OpEntry<GatedActivationBackwardArgs> gatedActivationBackward{"gated_activation_backward"};
+    OpEntry<AddArgs> add{"add"};
+    OpEntry<ScaleArgs> scale{"scale"};
+    OpEntry<FillArgs> fill{"fill"};
+    OpEntry<CastArgs> cast{"cast"};
+    OpEntry<DropoutArgs> dropout{"dropout"};
+    OpEntry<LmHeadLossArgs> lmHeadLoss{"lm_head_loss"};
+    OpEntry<GlobalNormArgs> globalNorm{"global_norm"};
+    OpEntry<AdamWArgs> adamW{"adamw"};
+    OpEntry<QuantizeArgs> quantize{"quantize"};
+    OpEntry<DequantizeArgs> dequantize{"dequantize"};
+};
+
+// The CPU's table, always complete.
+const OpTable& cpuOpTable();
+
+}  // namespace wb::kernels

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/base/device.h"
+#include "kernels/runtime/allocator.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace wb::kernels {
+
+struct OpTable;
+
+// A device that a plugin found, or the reason why it cannot be used.
+struct PluginDevice {
+    Device device;
+    std::string name;
+    int64_t memoryBytes = 0;
+};
+
+// What the shared object `whetbench_cuda` exports through its one C symbol `whetbenchPlugin`.
+struct PluginInterface {
+    static constexpr uint32_t kVersion = 1;
+
+    uint32_t version = 0;  // must equal kVersion
+    const OpTable* (*ops)() = nullptr;
+    int (*deviceCount)() = nullptr;  // 0 when there is no usable device
+    bool (*describe)(int index, PluginDevice& out) = nullptr;
+    MemorySource* (*makeMemorySource)(int index) = nullptr;  // ownership passes to the caller
+    void* (*makeStream)(int index) = nullptr;
+};
+
+struct PluginStatus {
+    const PluginInterface* plugin = nullptr;  // null when not usable
+    std::string reason;                       // why not, for `whet doctor` and the GUI
+};
+
+// Loads the plugin once per process: from WHETBENCH_PLUGIN_DIR, beside the executable, or ../lib of it. Thread-safe.
+const PluginStatus& cudaPlugin();
+
+// Usable accelerator devices, best first; empty without plugin or driver.
+std::vector<PluginDevice> acceleratorDevices();
+
+}  // namespace wb::kernels
