@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/text/tokenizer.h"
+
+namespace wb::training {
+
+// The label of a position that is not trained.
+inline constexpr int32_t kIgnoredLabel = -100;
+
+// One forward pass: sequences laid end to end, without padding. T tokens, S sequences.
+struct PackedBatch {
+    std::vector<int32_t> ids;        // [T]
+    std::vector<int32_t> labels;     // [T] the id that position t shall predict (already shifted), or kIgnoredLabel
+    std::vector<int32_t> positions;  // [T] 0, 1, 2 ... from the start of each sequence
+    std::vector<int32_t> cuSeqlens;  // [S + 1] 0, ..., T: attention never crosses these bounds
+    std::vector<int32_t> exampleIndices;  // [S] the example of the SequenceSet each sequence came from
+    int64_t labelTokens = 0;              // labels that are not kIgnoredLabel
+    int32_t maxSeqlen = 0;                // the longest sequence
+};
+
+// Token ids of a whole training or validation set, ready to be packed. An example is what the batch size counts: a row
+// of instruction data, or one window of running text (which holds one sequence per document it touches).
+// Thread-safe once filled.
+class SequenceSet {
+public:
+    // Adds one example of one sequence. `trained` has an entry per id; entry t says that id t is learnt from the ids
+    // before it, so entry 0 never counts. `source` is an index of the caller's choice (the row of the data set).
+    void addExample(std::span<const core::TokenId> ids, std::span<const uint8_t> trained, int32_t source);
+
+    // Adds windows of `windowLength` tokens over running text in which every token is learnt from those before it in
+    // the same document. `documentStarts` are ascending offsets into ids, the first 0. Takes windows [first, last).
+    // source(i) is the number of the window. Ids are copied.
+    void addWindows(std::span<const core::TokenId> ids, std::span<const int64_t> documentStarts, int64_t windowLength,
+                    int64_t first, int64_t last);
+
+    size_t size() const { return m_examples.size(); }
+    int64_t length(size_t example) const;       // tokens
+    int64_t labelTokens(size_t example) const;  // trained tokens
+    int32_t source(size_t example) const;
+    std::vector<int32_t> lengths() const;
+    int64_t totalTokens() const;
+    int64_t totalLabelTokens() const { return m_totalLabelTokens; }
+    int64_t longest() const;
+
+    // Lays the examples end to end. Throws InvalidArgument on an index out of range.
+    PackedBatch pack(std::span<const int32_t> examples) const;
+
+private:
+    struct Entry {
+        int64_t begin;
+        int64_t end;
+        int64_t labelTokens;
+        int32_t source;
+    };
+    std::vector<int32_t> m_ids;
+    std::vector<uint8_t> m_flags;          // per id: bit 0 the next id is its label, bit 1 it starts a sequence
+    std::vector<int32_t> m_labelAfterEnd;  // per example: label of its last id, or kIgnoredLabel
+    std::vector<Entry> m_examples;
+    int64_t m_totalLabelTokens = 0;
+};
+
+}  // namespace wb::training

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/text/prompt_template.h"
+#include "core/text/tokenizer.h"
+#include "training/data/dataset.h"
+
+namespace wb::training {
+
+enum class TrainOn {
+    Response,  // the answers and the end mark that follows each
+    All,       // every token but the first
+};
+
+struct TokenizeOptions {
+    int64_t maxLength = 0;  // tokens a row may have; 0: no limit
+    TrainOn trainOn = TrainOn::Response;
+};
+
+// One row as the model sees it.
+struct TokenizedExample {
+    std::vector<core::TokenId> ids;      // at most maxLength
+    std::vector<uint8_t> trained;        // per id: 1 if the model learns to predict it (never the first)
+    std::vector<core::ByteRange> bytes;  // per id: the bytes of text it stands for; empty for BOS and an appended EOS
+    int64_t fullLength = 0;              // tokens before the cut
+    int64_t promptLength = 0;            // leading ids that generation would be fed for the last answer
+    bool isTruncated = false;            // the cut lost tokens
+    bool losesTarget = false;            // the cut lost tokens that would have been trained
+    int64_t labelTokens = 0;             // number of trained ids; 0 teaches nothing
+    core::RenderedChat rendered;         // kept only by tokenizeExample, for display
+};
+
+// The text of a row under a template. Rows of mapped columns are handed over as prompt and response unless the template
+// names their own columns. Throws InvalidArgument if the template does not fit the row.
+core::RenderedChat renderExample(const Dataset& dataset, const Example& example,
+                                 const core::PromptTemplate& promptTemplate);
+// The text a model is given to continue for this row; a byte-exact prefix of renderExample.
+core::RenderedChat renderExamplePrompt(const Dataset& dataset, const Example& example,
+                                       const core::PromptTemplate& promptTemplate);
+
+// Renders and encodes one row. The prompt's ids are exactly what encodeRenderedPrompt gives for it; special tokens are
+// parsed only where the template wrote them. Throws as renderExample.
+TokenizedExample tokenizeExample(const Dataset& dataset, const Example& example,
+                                 const core::PromptTemplate& promptTemplate, const core::Tokenizer& tokenizer,
+                                 const TokenizeOptions& options);
+
+// All rows in order, on `threads` threads (0: one per core). A row that the template refuses comes back empty, with its
+// line and reason in `badLines`. `rendered` and `bytes` are left empty to save memory.
+std::vector<TokenizedExample> tokenizeDataset(const Dataset& dataset, const core::PromptTemplate& promptTemplate,
+                                              const core::Tokenizer& tokenizer, const TokenizeOptions& options,
+                                              int threads, std::vector<BadLine>& badLines);
+
+}  // namespace wb::training
