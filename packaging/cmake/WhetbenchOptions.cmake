@@ -27,7 +27,8 @@ endif()
 add_library(wb_options INTERFACE)
 target_include_directories(wb_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_options(wb_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wconversion
-                                            -Wno-sign-conversion $<$<BOOL:${WHETBENCH_WERROR}>:-Werror>)
+                                            -Wno-sign-conversion -Wno-missing-field-initializers
+                                            $<$<BOOL:${WHETBENCH_WERROR}>:-Werror>)
 
 # A static library of this project: whet_library(name SOURCES ... PUBLIC ... PRIVATE ...).
 function(whet_library name)

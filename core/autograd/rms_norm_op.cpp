@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/rms_norm.h"
+
+#include "core/autograd/ops.h"
+
+namespace wb::core {
+namespace {
+
+using kernels::MemoryOwner;
+
+// Records normed = norm(sum). The gradient that reaches `sum` by the residual connection is already on the tape when
+// this runs backward, so the kernel adds it in the same sweep.
+Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, Parameter& weight) {
+    return tape.record(std::move(normed), [saved = sum.value, node = sum.node, invRms = std::move(invRms), &weight](
+                                              Tape& t, const Tensor& dOut) {
+        const Tensor dResidual = t.takeGradient(node);
+        const bool writesInPlace = dResidual.isPresent() && dResidual.ownsStorageAlone();
+        const Tensor dX = writesInPlace
+                              ? dResidual
+                              : Tensor::empty(t.context(), saved.dtype(), saved.shape(), MemoryOwner::Activations);
+        kernels::rmsNormBackward(t.context(), {.dOut = dOut.view(),
+                                               .s = saved.view(),
+                                               .weight = weight.value.view(),
+                                               .invRms = invRms.view(),
+                                               .dResidual = dResidual.isPresent() ? dResidual.view() : kernels::View{},
+                                               .dX = dX.view(),
+                                               .dWeight = weight.gradient.view()});
+        t.accumulate(node, dX);
+    });
+}
+
+struct NormOutputs {
+    Tensor normed;
+    Tensor invRms;
+};
+
+NormOutputs normOutputs(const Context& context, const Tensor& x) {
+    return {Tensor::empty(context.device, x.dtype(), x.shape(), MemoryOwner::Activations),
+            Tensor::empty(context.device, gradientDtype(x.dtype()), Shape{x.shape()[0]}, MemoryOwner::Activations)};
+}
+
+}  // namespace
+
+Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps) {
+    auto [normed, invRms] = normOutputs(context, x.value);
+    kernels::rmsNormForward(context.device, {.x = x.value.view(),
+                                             .weight = weight.value.view(),
+                                             .out = normed.view(),
+                                             .invRms = invRms.view(),
+                                             .eps = eps});
+    if (context.tape == nullptr || !(x.needsGradient() || weight.isTrainable())) return {std::move(normed)};
+    return recordNorm(*context.tape, std::move(normed), x, std::move(invRms), weight);
+}
+
+NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, float eps) {
+    auto [normed, invRms] = normOutputs(context, x.value);
+    Tensor sum = Tensor::empty(context.device, x.value.dtype(), x.value.shape(), MemoryOwner::Activations);
+    kernels::rmsNormForward(context.device, {.x = x.value.view(),
+                                             .residual = residual.value.view(),
+                                             .weight = weight.value.view(),
+                                             .out = normed.view(),
+                                             .sum = sum.view(),
+                                             .invRms = invRms.view(),
+                                             .eps = eps});
+    if (context.tape == nullptr || !(x.needsGradient() || residual.needsGradient() || weight.isTrainable())) {
+        return {{std::move(normed)}, {std::move(sum)}};
+    }
+    const Var summed = context.tape->record(
+        std::move(sum), [nodeX = x.node, nodeResidual = residual.node](Tape& tape, const Tensor& dSum) {
+            tape.accumulate(nodeX, dSum);
+            tape.accumulate(nodeResidual, dSum);
+        });
+    return {recordNorm(*context.tape, std::move(normed), summed, std::move(invRms), weight), summed};
+}
+
+}  // namespace wb::core
