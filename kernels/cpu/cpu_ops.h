@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entries of the CPU's op table. Arguments were checked by the public function of the op (kernels/<op>.cpp).
+#pragma once
+
+#include "kernels/runtime/op_table.h"
+
+namespace wb::kernels::cpu {
+
+void embeddingForward(const Context& context, const EmbeddingForwardArgs& args);
+void embeddingBackward(const Context& context, const EmbeddingBackwardArgs& args);
+void linearForward(const Context& context, const LinearForwardArgs& args);
+void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
+void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
+void rmsNormForward(const Context& context, const RmsNormForwardArgs& args);
+void rmsNormBackward(const Context& context, const RmsNormBackwardArgs& args);
+void rotary(const Context& context, const RotaryArgs& args);
+void gatedActivationForward(const Context& context, const GatedActivationForwardArgs& args);
+void gatedActivationBackward(const Context& context, const GatedActivationBackwardArgs& args);
+void add(const Context& context, const AddArgs& args);
+void scale(const Context& context, const ScaleArgs& args);
+void fill(const Context& context, const FillArgs& args);
+void cast(const Context& context, const CastArgs& args);
+void dropout(const Context& context, const DropoutArgs& args);
+void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
+void globalNorm(const Context& context, const GlobalNormArgs& args);
+void adamW(const Context& context, const AdamWArgs& args);
+void quantize(const Context& context, const QuantizeArgs& args);
+void dequantize(const Context& context, const DequantizeArgs& args);
+
+}  // namespace wb::kernels::cpu
