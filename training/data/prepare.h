@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/run/recipe.h"
 #include "core/text/prompt_template.h"
 #include "core/text/tokenizer.h"
 #include "training/data/audit.h"
@@ -16,19 +17,16 @@
 
 namespace wb::training {
 
-// What to do with rows of which nothing would be learnt at the chosen length.
-enum class ZeroTargetPolicy {
-    Refuse,  // throw, naming the rows: the user decides
-    Skip,    // leave them out; the audit says how many
-};
-
 struct PrepareOptions {
     int64_t maxLength = 0;  // tokens per row or window; 0: the 99th percentile of the data (rows), or the model's limit
     int64_t modelLimit = 0;  // longest sequence the model takes; 0: unknown
-    TrainOn trainOn = TrainOn::Response;
-    ZeroTargetPolicy zeroTargets = ZeroTargetPolicy::Refuse;
+    core::TrainOn trainOn = core::TrainOn::Response;
+    core::LongRowPolicy longRows = core::LongRowPolicy::Cut;
+    core::RowPolicy badLines = core::RowPolicy::Stop;
+    core::RowPolicy emptyTargets = core::RowPolicy::Stop;  // rows that teach nothing at this length
     SplitOptions split;
-    int threads = 0;  // 0: one per core
+    const Dataset* validation = nullptr;  // a file of its own instead of a split; borrowed for the call
+    int threads = 0;                      // 0: one per core
 };
 
 // Everything the trainer needs of its data.

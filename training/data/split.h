@@ -3,10 +3,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
-
-#include "training/data/dataset.h"
 
 namespace wb::training {
 
@@ -20,16 +17,12 @@ struct SplitOptions {
 struct DataSplit {
     std::vector<int32_t> train;
     std::vector<int32_t> validation;
-    int64_t movedForLeaks = 0;  // examples that went to the other side because their prompt was already there
+    int64_t keptTogether = 0;  // validation rows that were not drawn but share their prompt with one that was
 };
 
-// Draws the validation rows. Rows of the same group (equal key: the same prompt) stay on one side, so no prompt of the
-// validation rows is ever trained on. At least one row each side if there are two groups; deterministic per seed.
-DataSplit splitByGroup(std::span<const uint64_t> groupKeys, const SplitOptions& options);
-
-// Key of a row's prompt: equal prompts give equal keys. Conversations: everything before the last answer.
-uint64_t promptKey(const Dataset& dataset, const Example& example);
-// Key of prompt and response together.
-uint64_t contentKey(const Dataset& dataset, const Example& example);
+// Draws the validation rows. Rows of the same group (equal key: the same prompt; see TokenizedExample::promptHash) stay
+// on one side, so no prompt of the validation rows is ever trained on. At least one row each side if there are two
+// groups; deterministic per seed. `rows` are the indices to divide, `groupKeys` has an entry for each of them.
+DataSplit splitByGroup(std::span<const int32_t> rows, std::span<const uint64_t> groupKeys, const SplitOptions& options);
 
 }  // namespace wb::training

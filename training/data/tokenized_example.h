@@ -5,20 +5,16 @@
 #include <span>
 #include <vector>
 
+#include "core/run/recipe.h"
 #include "core/text/prompt_template.h"
 #include "core/text/tokenizer.h"
 #include "training/data/dataset.h"
 
 namespace wb::training {
 
-enum class TrainOn {
-    Response,  // the answers and the end mark that follows each
-    All,       // every token but the first
-};
-
 struct TokenizeOptions {
-    int64_t maxLength = 0;  // tokens a row may have; 0: no limit
-    TrainOn trainOn = TrainOn::Response;
+    int64_t maxLength = 0;                            // tokens a row may have; 0: no limit
+    core::TrainOn trainOn = core::TrainOn::Response;  // All: every token but the first
 };
 
 // One row as the model sees it.
@@ -31,6 +27,9 @@ struct TokenizedExample {
     bool isTruncated = false;            // the cut lost tokens
     bool losesTarget = false;            // the cut lost tokens that would have been trained
     int64_t labelTokens = 0;             // number of trained ids; 0 teaches nothing
+    bool isEmptyResponse = false;        // the answers are nothing but white space
+    uint64_t promptHash = 0;             // of the text before the last answer; equal prompts, equal hashes
+    uint64_t contentHash = 0;            // of the whole text
     core::RenderedChat rendered;         // kept only by tokenizeExample, for display
 };
 

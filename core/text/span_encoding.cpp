@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/text/span_encoding.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace wb::core {
+namespace {
+
+bool isAsciiWord(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool contains(const std::vector<TokenId>& ids, TokenId id) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// Added tokens look like "<|im_end|>" or "[INST]"; only names of that look are worth two trial encodings.
+bool isAddedToken(const Tokenizer& tokenizer, TokenId id) {
+    if (tokenizer.isSpecial(id)) return true;
+    const std::string name = tokenizer.tokenName(id);
+    const bool isAscii = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; });
+    if (name.size() < 3 || !isAscii || isAsciiWord(name.front())) return false;
+    return contains(tokenizer.encode(name, SpecialTokens::Parse).ids, id) &&
+           !contains(tokenizer.encode(name, SpecialTokens::None).ids, id);
+}
+
+// Whether the template wrote this token: it lies in Template text, or it is the end marker that closes an answer.
+bool isFromTemplate(const RenderedChat& rendered, ByteRange token) {
+    const auto firstOver = std::partition_point(rendered.spans.begin(), rendered.spans.end(),
+                                                [&](const TextSpan& span) { return span.end <= token.begin; });
+    for (auto span = firstOver; span != rendered.spans.end() && span->begin < token.end; ++span) {
+        if (span->kind == SpanKind::Template) continue;
+        if (span->kind == SpanKind::Input || token.end > span->end) return false;
+        const std::string_view rest = std::string_view(rendered.text).substr(token.end, span->end - token.end);
+        if (rest.find_first_not_of(" \t\r\n") != std::string_view::npos) return false;
+    }
+    return true;
+}
+
+void append(Encoding& to, const Encoding& from, size_t offset) {
+    to.ids.insert(to.ids.end(), from.ids.begin(), from.ids.end());
+    for (const ByteRange& range : from.offsets) to.offsets.push_back({range.begin + offset, range.end + offset});
+}
+
+void dropFront(Encoding& encoding, size_t count) {
+    encoding.ids.erase(encoding.ids.begin(), encoding.ids.begin() + static_cast<std::ptrdiff_t>(count));
+    encoding.offsets.erase(encoding.offsets.begin(), encoding.offsets.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+bool isEmpty(const ByteRange& range) {
+    return range.begin == range.end;
+}
+
+}  // namespace
+
+SpanEncoder::SpanEncoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {
+    const TokenId size = tokenizer.vocabularySize();
+    m_isAdded.resize(static_cast<size_t>(size));
+    for (TokenId id = 0; id < size; ++id) m_isAdded[static_cast<size_t>(id)] = isAddedToken(tokenizer, id);
+    std::string bytes;
+    for (const TokenId id : tokenizer.encode("a", SpecialTokens::None).ids) bytes += tokenizer.tokenBytes(id);
+    m_addsPrefixSpace = bytes == " a";
+}
+
+Encoding SpanEncoder::encodePiece(std::string_view text, SpecialTokens special, bool isContinuation) const {
+    if (!isContinuation || !m_addsPrefixSpace || text.empty()) return m_tokenizer.encode(text, special);
+    // Behind a new line the tokenizer adds no space; the new line's own tokens are taken off again.
+    Encoding anchored = m_tokenizer.encode("\n" + std::string(text), special);
+    size_t anchorTokens = 0;
+    while (anchorTokens < anchored.ids.size() && anchored.offsets[anchorTokens].end <= 1) ++anchorTokens;
+    if (anchorTokens > 0 && anchorTokens < anchored.ids.size() && anchored.offsets[anchorTokens].begin >= 1) {
+        dropFront(anchored, anchorTokens);
+        for (ByteRange& range : anchored.offsets) range = {range.begin - 1, range.end - 1};
+        return anchored;
+    }
+    // The new line merged with the text: keep the plain encoding, without a leading token that stands for nothing.
+    Encoding plain = m_tokenizer.encode(text, special);
+    if (plain.ids.size() > 1 && isEmpty(plain.offsets.front())) dropFront(plain, 1);
+    return plain;
+}
+
+Encoding SpanEncoder::encodeRange(const RenderedChat& rendered, ByteRange range, bool isContinuation) const {
+    const std::string_view text = std::string_view(rendered.text).substr(range.begin, range.end - range.begin);
+    Encoding whole;
+    append(whole, encodePiece(text, SpecialTokens::Parse, isContinuation), range.begin);
+    std::vector<size_t> ownTokens;  // positions in `whole` of added tokens that the template wrote
+    bool hasForeign = false;
+    for (size_t i = 0; i < whole.ids.size(); ++i) {
+        if (!isAdded(whole.ids[i]) || isEmpty(whole.offsets[i])) continue;
+        if (isFromTemplate(rendered, whole.offsets[i]))
+            ownTokens.push_back(i);
+        else
+            hasForeign = true;
+    }
+    if (!hasForeign) return whole;
+
+    // A row spells a special token: encode what lies between the template's own tokens as plain text.
+    Encoding result;
+    size_t position = range.begin;
+    const auto appendPlain = [&](size_t end) {
+        const std::string_view piece = std::string_view(rendered.text).substr(position, end - position);
+        if (!piece.empty()) append(result, encodePiece(piece, SpecialTokens::None, isContinuation), position);
+        isContinuation = true;
+        position = end;
+    };
+    for (const size_t i : ownTokens) {
+        appendPlain(whole.offsets[i].begin);
+        result.ids.push_back(whole.ids[i]);
+        result.offsets.push_back(whole.offsets[i]);
+        position = whole.offsets[i].end;
+    }
+    appendPlain(range.end);
+    return result;
+}
+
+Encoding SpanEncoder::encodePrompt(const RenderedChat& prompt) const {
+    Encoding encoding = encodeRange(prompt, {0, prompt.text.size()}, false);
+    const SpecialIds& roles = m_tokenizer.specialIds();
+    if (roles.addBos && roles.bos && (encoding.ids.empty() || encoding.ids.front() != *roles.bos)) {
+        encoding.ids.insert(encoding.ids.begin(), *roles.bos);
+        encoding.offsets.insert(encoding.offsets.begin(), ByteRange{0, 0});
+    }
+    return encoding;
+}
+
+Encoding SpanEncoder::encodeContinuation(const RenderedChat& rendered, ByteRange range) const {
+    return encodeRange(rendered, range, true);
+}
+
+}  // namespace wb::core
