@@ -43,8 +43,8 @@ public:
     int64_t length(size_t example) const;       // tokens
     int64_t labelTokens(size_t example) const;  // trained tokens
     int32_t source(size_t example) const;
-    std::vector<int32_t> lengths() const;
-    int64_t totalTokens() const;
+    std::vector<int64_t> lengths() const;
+    int64_t totalTokens() const { return static_cast<int64_t>(m_ids.size()); }
     int64_t totalLabelTokens() const { return m_totalLabelTokens; }
     int64_t longest() const;
 
@@ -56,11 +56,11 @@ private:
         int64_t begin;
         int64_t end;
         int64_t labelTokens;
+        int32_t labelAfterEnd;  // label of the last id, which lies in the next window; or kIgnoredLabel
         int32_t source;
     };
     std::vector<int32_t> m_ids;
-    std::vector<uint8_t> m_flags;          // per id: bit 0 the next id is its label, bit 1 it starts a sequence
-    std::vector<int32_t> m_labelAfterEnd;  // per example: label of its last id, or kIgnoredLabel
+    std::vector<uint8_t> m_flags;  // per id: whether the next id is its label, whether it starts a sequence
     std::vector<Entry> m_examples;
     int64_t m_totalLabelTokens = 0;
 };
