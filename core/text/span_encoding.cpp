@@ -67,7 +67,9 @@ SpanEncoder::SpanEncoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {
 Encoding SpanEncoder::encodePiece(std::string_view text, SpecialTokens special, bool isContinuation) const {
     if (!isContinuation || !m_addsPrefixSpace || text.empty()) return m_tokenizer.encode(text, special);
     // Behind a new line the tokenizer adds no space; the new line's own tokens are taken off again.
-    Encoding anchored = m_tokenizer.encode("\n" + std::string(text), special);
+    std::string withAnchor = "\n";
+    withAnchor += text;
+    Encoding anchored = m_tokenizer.encode(withAnchor, special);
     size_t anchorTokens = 0;
     while (anchorTokens < anchored.ids.size() && anchored.offsets[anchorTokens].end <= 1) ++anchorTokens;
     if (anchorTokens > 0 && anchorTokens < anchored.ids.size() && anchored.offsets[anchorTokens].begin >= 1) {
