@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/autograd/ops.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace wb::core {
+
+// A projection with a Hugging Face name, and the places where adapters attach to it.
+struct LinearLayer {
+    std::string name;  // "model.layers.0.self_attn.q_proj"
+    Parameter weight;  // [out, in]
+    std::optional<Parameter> bias;
+    std::vector<LowRankDelta*> deltas;  // by adapter index, borrowed; null where an adapter leaves the layer alone
+
+    int64_t inFeatures() const { return weight.value.shape()[1]; }
+    int64_t outFeatures() const { return weight.value.shape()[0]; }
+
+    Var apply(const Context& context, const Var& x) {
+        return linear(context, x, weight, bias ? &*bias : nullptr, deltas);
+    }
+};
+
+}  // namespace wb::core
