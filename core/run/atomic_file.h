@@ -7,8 +7,8 @@
 
 namespace wb::core {
 
-// Puts `bytes` into `file` so that a reader or a crash sees the old content or the new one, never a part: temporary file
-// in the same folder, fsync, rename, fsync of the folder. Throws Io with the file and the system's reason.
+// Puts `bytes` into `file` so that a reader or a crash sees the old content or the new one, never a part: temporary
+// file in the same folder, fsync, rename, fsync of the folder. Throws Io with the file and the system's reason.
 void writeFileAtomically(const std::filesystem::path& file, std::string_view bytes);
 
 // The whole file. Throws NotFound, Io, or InvalidArgument if it is longer than `maxBytes`.

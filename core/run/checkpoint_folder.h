@@ -15,7 +15,7 @@ namespace wb::core {
 struct CheckpointInfo {
     std::filesystem::path path;
     int64_t step = 0;
-    int64_t bytes = 0;                               // of all files
+    int64_t bytes = 0;                              // of all files
     std::map<std::string, std::string> attributes;  // the writer's own words: "eval_loss", "weight_hash"
 };
 

@@ -61,7 +61,7 @@ struct RunStarted {
     int64_t validationRows = 0;
     int64_t totalSteps = 0;
     int64_t stepsPerEpoch = 0;
-    int64_t maxLength = 0;     // tokens, resolved
+    int64_t maxLength = 0;      // tokens, resolved
     double learningRate = 0.0;  // resolved
     std::optional<int64_t> resumedFromStep;
 
@@ -208,8 +208,8 @@ public:
     EventWriter& operator=(EventWriter&& other) noexcept;
     ~EventWriter();
 
-    // The line has reached the operating system on return: it survives the death of this process. Throws Io with nothing
-    // half-written, for example on a full disk.
+    // The line has reached the operating system on return: it survives the death of this process. Throws Io with
+    // nothing half-written, for example on a full disk.
     void write(const Event& event);
     void write(EventBody body) { write(makeEvent(std::move(body))); }
 
@@ -226,20 +226,20 @@ class EventReader {
 public:
     explicit EventReader(std::filesystem::path file) : m_file(std::move(file)) {}
 
-    // Complete lines since the last call, at most `maxEvents` of them; empty if there are none. Lines that are no events
-    // are skipped and counted. Throws Io if the file exists and cannot be read.
+    // Complete lines since the last call, at most `maxEvents` of them; empty if there are none. Lines that are no
+    // events are skipped and counted. Throws Io if the file exists and cannot be read.
     std::vector<Event> poll(size_t maxEvents = std::numeric_limits<size_t>::max());
 
-    // True if the file has become shorter than what was read: the next poll starts again from its beginning.
+    // True if the last poll found the file shorter than what had been read and began again from its start.
     bool wasRestarted() const { return m_wasRestarted; }
     int64_t badLines() const { return m_badLines; }
 
 private:
-    bool readMore();
+    void takeLine(std::string_view line, std::vector<Event>& events);
 
     std::filesystem::path m_file;
-    int64_t m_offset = 0;   // bytes of the file that have been taken into m_pending
-    std::string m_pending;  // from the first byte that is not yet an event
+    // First byte that was not taken. A torn line is read anew each time, because a writer may replace it.
+    int64_t m_offset = 0;
     int64_t m_badLines = 0;
     bool m_wasRestarted = false;
     bool m_isSkipping = false;  // inside a line longer than any event

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the workbench and `whet engine --stdio` say to each other: one JSON object a line. Every request has an id; every
-// reply names the request it belongs to, so that several may be under way. A request ends with exactly one `finished` or
-// `error`. Panes, outputs and alternatives are numbered from 0.
+// What the workbench and `whet engine --stdio` say to each other: one JSON object a line. Every request has an id;
+// every reply names the request it belongs to, so that several may be under way. A request ends with exactly one
+// `finished` or `error`. Panes, outputs and alternatives are numbered from 0.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct PaneSpec {
 };
 
 struct PromptSpec {
-    std::string text;                                          // used if `fields` is empty
+    std::string text;                                         // used if `fields` is empty
     std::vector<std::pair<std::string, std::string>> fields;  // columns the template fills in
     std::string templateName;  // built-in name or file; "auto" takes the model's own; empty means plain
     std::string system;
@@ -51,7 +51,7 @@ struct GenerationSettings {
     int64_t seed = 42;
     std::vector<std::string> stop;
     std::string attention = "auto";
-    int64_t topAlternatives = 5;              // per token, 0 to 5
+    int64_t topAlternatives = 5;           // per token, 0 to 5
     std::vector<int32_t> continuationIds;  // put after the prompt in every pane: "continue from this token"
 
     bool operator==(const GenerationSettings&) const = default;
@@ -137,8 +137,8 @@ struct ShutdownRequest {
     bool operator==(const ShutdownRequest&) const = default;
 };
 
-using RequestBody =
-    std::variant<HelloRequest, LoadRequest, GenerateRequest, CompareRequest, CancelRequest, PlanRequest, ShutdownRequest>;
+using RequestBody = std::variant<HelloRequest, LoadRequest, GenerateRequest, CompareRequest, CancelRequest, PlanRequest,
+                                 ShutdownRequest>;
 
 struct Request {
     std::string id;
@@ -217,7 +217,7 @@ struct OutputFinishedReply {
     int64_t pane = 0;
     int64_t output = 0;  // rank with beams
     OutputResult result;
-    std::vector<std::string> pieces;            // text of each token: joined they are the text before stop strings are cut
+    std::vector<std::string> pieces;  // text of each token: joined they are the text before stop strings are cut
     std::vector<std::vector<Alternative>> top;  // per token, empty with topAlternatives 0
 
     bool operator==(const OutputFinishedReply&) const = default;
@@ -281,9 +281,9 @@ struct UnknownReply {
     bool operator==(const UnknownReply&) const = default;
 };
 
-using ReplyBody = std::variant<HelloReply, ProgressReply, LoadedReply, PaneStartedReply, TokenReply, BeamsReply,
-                               OutputFinishedReply, ScoredReply, PaneFinishedReply, KernelsReply, PlanReply, FinishedReply,
-                               ErrorReply, UnknownReply>;
+using ReplyBody =
+    std::variant<HelloReply, ProgressReply, LoadedReply, PaneStartedReply, TokenReply, BeamsReply, OutputFinishedReply,
+                 ScoredReply, PaneFinishedReply, KernelsReply, PlanReply, FinishedReply, ErrorReply, UnknownReply>;
 
 struct Reply {
     std::string id;  // of the request; empty if the line could not be read at all

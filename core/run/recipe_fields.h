@@ -19,17 +19,18 @@ using RecipeValue = std::variant<int64_t, double, std::string, bool>;
 
 // One setting, described once. The table order is the order of the form, of --help and of the TOML file.
 struct RecipeField {
-    std::string_view key;    // TOML and JSON: "learning_rate"
-    std::string_view group;  // heading: "Model", "Data", ...
-    std::string_view label;  // form: "Learning rate"
-    std::string_view help;   // one line, no full stop
-    std::string_view unit;   // "rows", "tokens", "" if none
+    std::string_view key{};    // TOML and JSON: "learning_rate"
+    std::string_view group{};  // heading: "Model", "Data", ...
+    std::string_view label{};  // form: "Learning rate"
+    std::string_view help{};   // one line, no full stop
+    std::string_view unit{};   // "rows", "tokens", "" if none
     FieldType type = FieldType::Text;
     double minimum = 0.0;  // Int and Real; inclusive
     double maximum = 0.0;
-    std::vector<std::string_view> choices;  // Choice only
-    std::string_view automatic;  // what an empty or 0 value means ("99th percentile of the data"), "" if nothing special
-    bool isBasic = false;        // one of the six that matter: always visible in the form
+    std::vector<std::string_view> choices{};  // Choice only
+    std::string_view
+        automatic;         // what an empty or 0 value means ("99th percentile of the data"), "" if nothing special
+    bool isBasic = false;  // one of the six that matter: always visible in the form
     RecipeValue (*get)(const Recipe&) = nullptr;
     void (*assign)(Recipe&, const RecipeValue&) = nullptr;  // unchecked; callers use setField
 
