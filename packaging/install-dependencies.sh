@@ -13,6 +13,7 @@ packages=(
     # engine
     libcli11-dev libdnnl-dev libfmt-dev libhwy-dev libicu-dev libpcre2-dev libsentencepiece-dev libsimdjson-dev
     libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
+    ocl-icd-opencl-dev # oneDNN's CMake files ask for it
     # tests
     libbenchmark-dev libgmock-dev libgtest-dev xvfb
     # workbench
