@@ -124,6 +124,7 @@ struct AttentionProblem {
     int64_t maxKeyLength = 0;
     AttentionOptions options;
     bool isBackward = false;
+    bool isPaged = false;  // keys and values lie in a block cache
 };
 AttentionChoice pickAttention(const Context& context, const AttentionProblem& problem);
 // Why a backend cannot run a problem; empty if it can.

@@ -14,6 +14,10 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
 void rmsNormForward(const Context& context, const RmsNormForwardArgs& args);
 void rmsNormBackward(const Context& context, const RmsNormBackwardArgs& args);
 void rotary(const Context& context, const RotaryArgs& args);
+void attentionForwardMath(const Context& context, const AttentionForwardArgs& args);
+void attentionBackwardMath(const Context& context, const AttentionBackwardArgs& args);
+void kvCacheStore(const Context& context, const KvCacheStoreArgs& args);
+void pagedAttention(const Context& context, const PagedAttentionArgs& args);
 void gatedActivationForward(const Context& context, const GatedActivationForwardArgs& args);
 void gatedActivationBackward(const Context& context, const GatedActivationBackwardArgs& args);
 void add(const Context& context, const AddArgs& args);

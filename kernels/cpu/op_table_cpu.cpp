@@ -6,6 +6,10 @@ namespace {
 
 OpTable makeCpuOpTable() {
     OpTable table;
+    table.attentionForwardMath.run = cpu::attentionForwardMath;
+    table.attentionBackwardMath.run = cpu::attentionBackwardMath;
+    table.kvCacheStore.run = cpu::kvCacheStore;
+    table.pagedAttention.run = cpu::pagedAttention;
     return table;
 }
 

@@ -21,4 +21,18 @@ void requireDtype(std::string_view op, std::string_view name, const ConstView& v
     }
 }
 
+void requireComputeDtype(std::string_view op, std::string_view name, const ConstView& view) {
+    if (view.dtype != DType::F32 && view.dtype != DType::BF16 && view.dtype != DType::F64) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{}: {} is {}, expected F32, BF16 or F64", op, name, dtypeName(view.dtype))};
+    }
+}
+
+void requireRank(std::string_view op, std::string_view name, const ConstView& view, int rank) {
+    if (view.shape.rank() != rank) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{}: {} has shape {}, expected {} axes", op, name, view.shape.text(), rank)};
+    }
+}
+
 }  // namespace wb::kernels

@@ -41,5 +41,13 @@ void dispatch(const Context& context, const OpEntry<Args>& entry, const Args& ar
 void requireShape(std::string_view op, std::string_view name, const ConstView& view, const Shape& expected);
 void requireDtype(std::string_view op, std::string_view name, const ConstView& view, DType expected);
 void requirePresent(std::string_view op, std::string_view name, const ConstView& view);
+// Computation types: F32, BF16, F64.
+void requireComputeDtype(std::string_view op, std::string_view name, const ConstView& view);
+void requireRank(std::string_view op, std::string_view name, const ConstView& view, int rank);
+
+// Type of sums, losses and gradients of weights for a computation type: F64 for F64, else F32.
+inline DType accumulatorDtype(DType dtype) {
+    return dtype == DType::F64 ? DType::F64 : DType::F32;
+}
 
 }  // namespace wb::kernels

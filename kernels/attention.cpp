@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/attention.h"
+
+#include "kernels/attention_checks.h"
+#include "kernels/cpu/attention_common.h"
+#include "kernels/cpu/attention_workspace.h"
+#include "kernels/runtime/op_table.h"
+
+#include <fmt/format.h>
+#include <array>
+#include <cmath>
+
+namespace wb::kernels {
+namespace {
+
+constexpr std::array<const char*, 5> kBackendNames{"auto", "math", "memory_efficient", "flash", "decode"};
+
+// Everything that forward and backward have in common.
+template <class Args>
+void checkInputs(std::string_view op, const Args& args) {
+    requirePresent(op, "q", args.q);
+    requirePresent(op, "k", args.k);
+    requireComputeDtype(op, "q", args.q);
+    checkAttentionOptions(op, args.options);
+    if (args.q.shape.rank() != 3 || args.k.shape.rank() != 3) {
+        refuseArguments(
+            op, fmt::format("q has shape {} and k {}, expected [T, H, D]", args.q.shape.text(), args.k.shape.text()));
+    }
+    const int64_t numHeads = args.q.shape[1];
+    const int64_t keyValueHeads = args.k.shape[1];
+    if (args.q.shape[2] < 1 || keyValueHeads < 1 || numHeads < 1 || numHeads % keyValueHeads != 0) {
+        refuseArguments(op, fmt::format("{} query heads are no multiple of {} key/value heads, or a dimension is 0",
+                                        numHeads, keyValueHeads));
+    }
+    requireShape(op, "k", args.k, {args.k.shape[0], keyValueHeads, args.q.shape[2]});
+    requireShape(op, "v", args.v, args.k.shape);
+    requireDtype(op, "k", args.k, args.q.dtype);
+    requireDtype(op, "v", args.v, args.q.dtype);
+    requireShape(op, "out", args.out, args.q.shape);
+    requireDtype(op, "out", args.out, args.q.dtype);
+    checkSequenceBounds(op, "cuSeqlensQ", args.cuSeqlensQ, args.q.shape[0]);
+    checkSequenceBounds(op, "cuSeqlensK", args.cuSeqlensK, args.k.shape[0]);
+    if (args.cuSeqlensQ.size() != args.cuSeqlensK.size()) {
+        refuseArguments(op, fmt::format("cuSeqlensQ names {} sequences, cuSeqlensK {}", args.cuSeqlensQ.size() - 1,
+                                        args.cuSeqlensK.size() - 1));
+    }
+    if (args.logSumExp.isPresent()) {
+        requireShape(op, "logSumExp", args.logSumExp, {args.q.shape[0], numHeads});
+        requireDtype(op, "logSumExp", args.logSumExp, accumulatorDtype(args.q.dtype));
+    }
+    checkAttentionBias(op, args.bias, args.options.bias, args.q, cpu::longestSequence(args.cuSeqlensK));
+}
+
+void checkGradient(std::string_view name, const View& gradient, const ConstView& like, DType dtype) {
+    if (!gradient.isPresent()) return;
+    requireShape("attention_backward", name, gradient, like.shape);
+    requireDtype("attention_backward", name, gradient, dtype);
+}
+
+void checkBackward(const AttentionBackwardArgs& args) {
+    constexpr std::string_view kOp = "attention_backward";
+    checkInputs(kOp, args);
+    requirePresent(kOp, "logSumExp", args.logSumExp);
+    requireShape(kOp, "dOut", args.dOut, args.q.shape);
+    requireDtype(kOp, "dOut", args.dOut, args.q.dtype);
+    checkGradient("dQ", args.dQ, args.q, args.q.dtype);
+    checkGradient("dK", args.dK, args.k, args.q.dtype);
+    checkGradient("dV", args.dV, args.v, args.q.dtype);
+    if (args.dBias.isPresent()) {
+        if (args.options.bias != AttentionBias::DistanceTable && args.options.bias != AttentionBias::Dense) {
+            refuseArguments(kOp, "dBias is given, but only a distance table and a dense bias have a gradient");
+        }
+        checkGradient("dBias", args.dBias, args.bias, accumulatorDtype(args.q.dtype));
+    }
+}
+
+template <class Args>
+double packedPairs(const Args& args) {
+    double pairs = 0;
+    for (size_t b = 0; b + 1 < args.cuSeqlensQ.size(); ++b) {
+        const cpu::AttentionSequence sequence = cpu::attentionSequence(args.cuSeqlensQ, args.cuSeqlensK, b);
+        pairs += visiblePairs(args.options, sequence.numQueries, sequence.numKeys);
+    }
+    return pairs;
+}
+
+OpCost costOf(const Context& context, const AttentionForwardArgs& args) {
+    if (!isProfiled(context)) return {};
+    const double perPair = 4.0 * static_cast<double>(args.q.shape[2] * args.q.shape[1]);
+    return {perPair * packedPairs(args), static_cast<double>(args.q.bytes() + args.k.bytes() + args.v.bytes() +
+                                                             args.out.bytes() + args.logSumExp.bytes())};
+}
+
+OpCost costOf(const Context& context, const AttentionBackwardArgs& args) {
+    if (!isProfiled(context)) return {};
+    const double perPair = 10.0 * static_cast<double>(args.q.shape[2] * args.q.shape[1]);
+    const size_t read = args.q.bytes() + args.k.bytes() + args.v.bytes() + args.out.bytes() + args.dOut.bytes();
+    return {perPair * packedPairs(args),
+            static_cast<double>(read + args.dQ.bytes() + args.dK.bytes() + args.dV.bytes())};
+}
+
+template <class Args>
+AttentionProblem problemOf(const Args& args) {
+    return {.dtype = args.q.dtype,
+            .headDim = args.q.shape[2],
+            .maxKeyLength = cpu::longestSequence(args.cuSeqlensK),
+            .options = args.options};
+}
+
+bool hasKernel(const Context& context, AttentionBackend backend, const AttentionProblem& problem) {
+    const OpTable& ops = *context.ops;
+    const bool isMath = backend == AttentionBackend::Math;
+    if (problem.isPaged) return isMath && ops.pagedAttention.run != nullptr;
+    if (problem.isBackward) return (isMath ? ops.attentionBackwardMath : ops.attentionBackwardFlash).run != nullptr;
+    return (isMath ? ops.attentionForwardMath : ops.attentionForwardFlash).run != nullptr;
+}
+
+std::string whyChosen(AttentionBackend backend, const AttentionProblem& problem) {
+    switch (backend) {
+        case AttentionBackend::Decode: return "decode: flash tiles over the paged cache, long caches split";
+        case AttentionBackend::Flash:
+            return problem.options.isCausal || problem.options.windowLeft >= 0 || problem.options.windowRight >= 0
+                       ? "flash: tiled, O(T) memory, hidden blocks skipped"
+                       : "flash: tiled, O(T) memory";
+        default: return "math";
+    }
+}
+
+}  // namespace
+
+const char* attentionBackendName(AttentionBackend backend) {
+    return kBackendNames[static_cast<size_t>(backend)];
+}
+
+AttentionBackend parseAttentionBackend(std::string_view name) {
+    for (size_t i = 0; i < kBackendNames.size(); ++i) {
+        if (name == kBackendNames[i]) return static_cast<AttentionBackend>(i);
+    }
+    throw Error{ErrorCode::InvalidArgument,
+                fmt::format("attention backend '{}' is unknown; choose {}", name, fmt::join(kBackendNames, ", "))};
+}
+
+std::string attentionRefusal(const Context& context, AttentionBackend backend, const AttentionProblem& problem) {
+    if (backend == AttentionBackend::Auto) return {};
+    if (backend == AttentionBackend::MemoryEfficient) {
+        return fmt::format(
+            "memory_efficient does not exist on device {}; flash is O(T) there too, for every head dim, "
+            "mask, bias and dropout",
+            deviceName(context.device));
+    }
+    if (backend == AttentionBackend::Decode && !problem.isPaged) {
+        return "decode reads a paged key/value cache, and keys and values of this call are contiguous";
+    }
+    if (backend != AttentionBackend::Math && problem.dtype != DType::F32 && problem.dtype != DType::BF16) {
+        return fmt::format("{} runs F32 and BF16, and q is {}", attentionBackendName(backend),
+                           dtypeName(problem.dtype));
+    }
+    if (!hasKernel(context, backend, problem)) {
+        return fmt::format("{} does not exist on device {}", attentionBackendName(backend), deviceName(context.device));
+    }
+    return {};
+}
+
+AttentionChoice pickAttention(const Context& context, const AttentionProblem& problem) {
+    const AttentionBackend wanted = context.attention;
+    if (wanted != AttentionBackend::Auto) {
+        const std::string refusal = attentionRefusal(context, wanted, problem);
+        if (!refusal.empty()) {
+            throw Error{ErrorCode::Unsupported,
+                        fmt::format("attention backend '{}' was asked for and cannot run: {}; use --attention auto",
+                                    attentionBackendName(wanted), refusal)};
+        }
+        // Over a cache, flash is the decode kernel: the same tiles, split over the blocks.
+        const bool isSplit = problem.isPaged && wanted == AttentionBackend::Flash;
+        return {
+            isSplit ? AttentionBackend::Decode : wanted,
+            fmt::format("{}: forced by --attention {}", attentionBackendName(wanted), attentionBackendName(wanted))};
+    }
+    const AttentionBackend best = problem.isPaged ? AttentionBackend::Decode : AttentionBackend::Flash;
+    const std::string refusal = attentionRefusal(context, best, problem);
+    if (refusal.empty()) return {best, whyChosen(best, problem)};
+    return {AttentionBackend::Math, "math: " + refusal};
+}
+
+void attentionForward(const Context& context, const AttentionForwardArgs& args) {
+    checkInputs("attention_forward", args);
+    const AttentionChoice choice = pickAttention(context, problemOf(args));
+    const bool isMath = choice.backend == AttentionBackend::Math;
+    AttentionForwardArgs call = args;
+    const size_t bytes = cpu::attentionForwardMathWorkspace(args, context.numThreads);
+    const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
+    dispatch(context, isMath ? context.ops->attentionForwardMath : context.ops->attentionForwardFlash, call,
+             costOf(context, args), attentionBackendName(choice.backend), choice.reason);
+}
+
+void attentionBackward(const Context& context, const AttentionBackwardArgs& args) {
+    checkBackward(args);
+    AttentionProblem problem = problemOf(args);
+    problem.isBackward = true;
+    const AttentionChoice choice = pickAttention(context, problem);
+    const bool isMath = choice.backend == AttentionBackend::Math;
+    AttentionBackwardArgs call = args;
+    const size_t bytes = cpu::attentionBackwardMathWorkspace(args, context.numThreads);
+    const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
+    dispatch(context, isMath ? context.ops->attentionBackwardMath : context.ops->attentionBackwardFlash, call,
+             costOf(context, args), attentionBackendName(choice.backend), choice.reason);
+}
+
+}  // namespace wb::kernels

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The attention kernels of the CPU that share an op-table entry, and the bytes of workspace of each. Bytes follow from
+// shapes, sequence lengths and thread count alone, so that the plan device counts what a run will use.
+#pragma once
+
+#include "kernels/attention.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace wb::kernels::cpu {
+
+size_t attentionForwardMathWorkspace(const AttentionForwardArgs& args, int numThreads);
+size_t attentionBackwardMathWorkspace(const AttentionBackwardArgs& args, int numThreads);
+
+// Most keys any sequence of the call sees.
+int64_t longestCache(const PagedAttentionArgs& args);
+
+// Paged attention by the formula: F64, or when the user asks for `math`.
+size_t pagedAttentionMathWorkspace(const PagedAttentionArgs& args, int numThreads);
+void pagedAttentionMath(const Context& context, const PagedAttentionArgs& args);
+
+}  // namespace wb::kernels::cpu
