@@ -224,7 +224,7 @@ Rows optimizerFields() {
         field<&Recipe::microBatchTokens>(
             {.key = "micro_batch_tokens",
              .label = "Tokens at once",
-             .help = "Tokens per forward pass; lower saves memory and gives the same result",
+             .help = "Tokens per forward pass; lower needs less memory, the batch stays the same",
              .unit = "tokens",
              .minimum = 16,
              .maximum = 10 * kMillion}),
