@@ -88,7 +88,7 @@ breaches=$(
         if (isBelowApp && isHeader && isQuoted) { headerEdge[++edges] = FILENAME; headerEdgeTo[edges] = path }
         if (folder in rank && isQuoted && target != folder) { outside[++outsides] = FILENAME; outsideTo[outsides] = path }
     }
-    !isProse && /TODO|FIXME|XXX|HACK/ { breach("words", "a note to oneself: do it or drop it") }
+    !isProse && /(^|[^A-Za-z])(TODO|FIXME|XXX|HACK)([^A-Za-z]|$)/ { breach("words", "a note to oneself: do it or drop it") }
     /(^|[^A-Za-z0-9_.~-])\/(work|home|root|tmp)\// { breach("words", "path of one machine") }
     isCode && /std::regex/ { breach("words", "std::regex overflows the stack on long lines; use PCRE2 or a loop") }
     function endOfFile() {

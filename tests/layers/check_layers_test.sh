@@ -24,7 +24,7 @@ fresh_tree() {
     printf '%s\n#pragma once\n#include "core/text/tokenizer.h"\n' "$apache" >training/data/audit.h
     printf '%s\n#pragma once\n' "$apache" | tee training/trainer/trainer.h >app/engine/command.h
     printf '%s\n#pragma once\n#include <QObject>\n\n#include "training/data/audit.h"\n' "$gpl" >app/models/data_model.h
-    printf '%s\n#include "core/tensor/tensor.h"\n' "$apache" >tests/core/tensor_test.cpp
+    printf '%s\n#include "core/tensor/tensor.h"\n// mkdtemp("test-XXXXXX")\n' "$apache" >tests/core/tensor_test.cpp
     echo 'whet_library(wb_kernels SOURCES linear.cpp)' >kernels/CMakeLists.txt
     echo 'whet_library(wb_core SOURCES text/tokenizer.cpp)' >core/CMakeLists.txt
     echo 'whet_test(core_tests SOURCES tensor_test.cpp)' >tests/core/CMakeLists.txt
