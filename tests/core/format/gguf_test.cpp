@@ -198,6 +198,7 @@ TEST(Gguf, EveryBitFlipIsRefusedOrHarmless) {
     const std::string whole = sampleFile().bytes();
     const TemporaryFolder folder;
     size_t numRefused = 0;
+    uint64_t sum = 0;
     for (size_t bit = 0; bit < whole.size() * 8; ++bit) {
         std::string damaged = whole;
         damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
@@ -205,14 +206,13 @@ TEST(Gguf, EveryBitFlipIsRefusedOrHarmless) {
         const auto failure = test::failureOf([&] {
             const GgufFile file = GgufFile::open(folder / "m.gguf");
             for (const GgufTensor& tensor : file.tensors()) {
-                for (const std::byte byte : tensor.bytes) {
-                    if (byte == std::byte{255}) ASSERT_NE(tensor.name, "");
-                }
+                for (const std::byte byte : tensor.bytes) sum += static_cast<uint64_t>(byte);
             }
         });
         if (failure) ++numRefused;
     }
     EXPECT_GT(numRefused, 500U);
+    EXPECT_GT(sum, 0U);
 }
 
 TEST(Gguf, NamesTranslateBothWays) {

@@ -190,8 +190,10 @@ TEST(ModelConfig, RotaryFrequenciesFollowTheirFormulas) {
     config.ropeScaling = {.kind = RopeScalingKind::Llama3, .factor = 8.0, .originalMaxPositions = 8192};
     const std::vector<double> llama3 = ropeInverseFrequencies(config);
     EXPECT_DOUBLE_EQ(llama3[0], plain[0]) << "8192 / 2 pi turns: untouched";
-    EXPECT_DOUBLE_EQ(llama3[7], plain[7] / 8.0 * (1.0 - (8192 * plain[7] / 6.283185307179586 - 1.0) / 3.0) +
-                                    plain[7] * (8192 * plain[7] / 6.283185307179586 - 1.0) / 3.0);
+    const double turns = 8192 * plain[6] / 6.283185307179586;  // 1.3: between the two factors
+    const double mix = (turns - 1.0) / 3.0;
+    EXPECT_NEAR(llama3[6], (1.0 - mix) * plain[6] / 8.0 + mix * plain[6], 1e-18);
+    EXPECT_DOUBLE_EQ(llama3[7], plain[7] / 8.0) << "0.4 turns: stretched by the whole factor";
     config.ropeScaling = {.kind = RopeScalingKind::FrequencyFactors};
     config.ropeScaling.frequencyFactors.assign(8, 2.0F);
     EXPECT_DOUBLE_EQ(ropeInverseFrequencies(config)[5], plain[5] / 2.0);

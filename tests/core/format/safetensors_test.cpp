@@ -214,7 +214,7 @@ TEST(Safetensors, EveryBitFlipIsRefusedOrHarmless) {
     const std::filesystem::path path = folder / "m.safetensors";
     size_t numRefused = 0;
     uint64_t sum = 0;
-    for (size_t bit = 0; bit < std::min<size_t>(whole.size(), 4096) * 8; bit += 3) {
+    for (size_t bit = 0; bit < std::min<size_t>(whole.size(), 4096) * 8; bit += 7) {
         std::string damaged = whole;
         damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
         test::writeText(path, damaged);
@@ -226,7 +226,7 @@ TEST(Safetensors, EveryBitFlipIsRefusedOrHarmless) {
         });
         if (failure) ++numRefused;
     }
-    EXPECT_GT(numRefused, 1000U);
+    EXPECT_GT(numRefused, 500U);
     EXPECT_GT(sum, 0U);
 }
 

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/format/model_folder.h"
+
+#include "core/format/gguf_config.h"
+#include "core/format/weight_files.h"
+#include "core/format/weight_hash.h"
+#include "core/format/widen.h"
+#include "kernels/base/error.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+
+namespace wb::core {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string listed(const std::vector<std::string>& names) {
+    constexpr size_t kShown = 12;
+    if (names.empty()) return "none";
+    const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown));
+    std::string text = fmt::format("{}", fmt::join(names.begin(), end, ", "));
+    if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+    return text;
+}
+
+// Buffers that older checkpoints carry and that follow from the config; a tied head that was stored all the same.
+bool isIgnorable(std::string_view name, const ModelConfig& config) {
+    return name.ends_with(".rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
+           (config.tieWordEmbeddings && name == "lm_head.weight");
+}
+
+// A tensor inside the decoder that the config does not know would change every result if it were left out.
+bool isInsideDecoder(std::string_view name) {
+    return name.starts_with("model.") || name.starts_with("blk.") || name.starts_with("lm_head.");
+}
+
+void checkStored(const StoredTensor& stored, const ExpectedTensor& expected, const std::string& source) {
+    if (stored.shape != expected.shape) {
+        throw Error{ErrorCode::CorruptFile,
+                    fmt::format("{}: tensor '{}' has shape [{}], the config asks for [{}]", source, stored.name,
+                                fmt::join(stored.shape, ", "), fmt::join(expected.shape, ", "))};
+    }
+    const bool isWeight = stored.dtype && (isFloatingPoint(*stored.dtype) || *stored.dtype == DType::Q8_0);
+    if (isWeight && *stored.dtype != DType::F64) return;
+    throw Error{
+        ErrorCode::Unsupported,
+        fmt::format("{}: tensor '{}' is stored as {}; supported are F32, F16, BF16 and (in GGUF) Q8_0, so get the "
+                    "model in one of these",
+                    source, stored.name, stored.typeText)};
+}
+
+// Puts rows that lie as rotary pairs (0, 1), (2, 3) ... within each head into "first halves, then second halves".
+std::vector<std::byte> unpairRows(std::span<const std::byte> bytes, int64_t numRows, int64_t numHeads) {
+    const auto rowBytes = bytes.size() / static_cast<size_t>(numRows);
+    const auto headRows = static_cast<size_t>(numRows / numHeads);
+    std::vector<std::byte> sorted(bytes.size());
+    for (size_t row = 0; row < static_cast<size_t>(numRows); ++row) {
+        const size_t head = row / headRows;
+        const size_t inHead = row % headRows;
+        const size_t half = inHead / (headRows / 2);
+        const size_t source = head * headRows + 2 * (inHead % (headRows / 2)) + half;
+        std::memcpy(sorted.data() + row * rowBytes, bytes.data() + source * rowBytes, rowBytes);
+    }
+    return sorted;
+}
+
+struct OpenedModel {
+    fs::path folder;
+    ModelConfig config;
+    GenerationConfig generationConfig;
+    WeightFiles files;
+};
+
+OpenedModel openGguf(const fs::path& path) {
+    GgufFile file = GgufFile::open(path);
+    OpenedModel model;
+    model.folder = path.parent_path();
+    model.config = modelConfigFromGguf(file);
+    model.generationConfig = {.bosTokenId = model.config.bosTokenId,
+                              .eosTokenIds = model.config.eosTokenIds,
+                              .padTokenId = model.config.padTokenId};
+    model.files = openGgufWeights(std::move(file), model.config);
+    return model;
+}
+
+OpenedModel openFolder(const fs::path& folder, const fs::path& weightFile) {
+    if (!fs::exists(folder / "config.json")) {
+        throw Error{
+            ErrorCode::NotFound,
+            fmt::format("{}: has no config.json; a model is a Hugging Face folder (config.json, model.safetensors, "
+                        "tokenizer) or a .gguf file",
+                        folder.string())};
+    }
+    OpenedModel model;
+    model.folder = folder;
+    model.config = readModelConfig(folder);
+    model.generationConfig = readGenerationConfig(folder, model.config);
+    model.files = weightFile.empty() ? openWeightFolder(folder) : openWeightFile(weightFile);
+    return model;
+}
+
+OpenedModel openAny(const fs::path& path) {
+    if (!fs::exists(path)) throw Error{ErrorCode::NotFound, fmt::format("{}: there is no such model", path.string())};
+    if (fs::is_directory(path)) return openFolder(path, {});
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    if (path.filename() == "config.json") return openFolder(folder, {});
+    if (path.extension() == ".gguf") return openGguf(path);
+    // Any other file is judged by its bytes, so that a pickle or an LFS pointer is named as such.
+    const auto head = MappedFile::open(path);
+    const auto bytes = head.bytes();
+    if (bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0) return openGguf(path);
+    if (fs::exists(folder / "config.json")) return openFolder(folder, path);
+    SafetensorsFile::open(path);
+    return openFolder(folder, path);
+}
+
+constexpr std::array kCompanions{
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json",     "merges.txt",      "chat_template.jinja",   "chat_template.json",      "generation_config.json",
+};
+
+}  // namespace
+
+int64_t ModelTensor::count() const {
+    int64_t count = 1;
+    for (const int64_t extent : shape) count *= extent;
+    return count;
+}
+
+struct ModelSource::Impl {
+    fs::path path;
+    OpenedModel model;
+    std::vector<ModelTensor> tensors;
+    std::vector<std::string> unused;
+    std::map<std::string, const StoredTensor*, std::less<>> stored;
+
+    const StoredTensor& find(std::string_view name) const {
+        const auto found = stored.find(name);
+        if (found != stored.end()) return *found->second;
+        throw Error{ErrorCode::NotFound, fmt::format("{}: has no tensor '{}'", path.string(), name)};
+    }
+
+    // Matches files against config; fills tensors, unused and stored.
+    void match();
+};
+
+void ModelSource::Impl::match() {
+    std::map<std::string_view, const ExpectedTensor*> wanted;
+    const std::vector<ExpectedTensor> expected = expectedTensors(model.config);
+    for (const ExpectedTensor& tensor : expected) wanted.emplace(tensor.name, &tensor);
+    std::vector<std::string> unexpected;
+    for (const StoredTensor& tensor : model.files.tensors) {
+        const auto found = wanted.find(tensor.name);
+        if (found != wanted.end()) {
+            checkStored(tensor, *found->second, path.string());
+            stored.emplace(tensor.name, &tensor);
+            tensors.push_back({tensor.name, *tensor.dtype, tensor.shape});
+            wanted.erase(found);
+        } else if (stored.contains(tensor.name)) {
+            throw Error{ErrorCode::CorruptFile,
+                        fmt::format("{}: tensor '{}' is in two files", path.string(), tensor.name)};
+        } else if (!isIgnorable(tensor.name, model.config)) {
+            (isInsideDecoder(tensor.name) ? unexpected : unused).push_back(tensor.name);
+        }
+    }
+    if (!wanted.empty() || !unexpected.empty()) {
+        std::vector<std::string> missing;
+        for (const auto& [name, tensor] : wanted) missing.emplace_back(name);
+        const bool isHeadMissing = std::ranges::find(missing, "lm_head.weight") != missing.end();
+        throw Error{
+            ErrorCode::CorruptFile,
+            fmt::format("{}: the weights do not fit the config; missing ({}): {}; unexpected ({}): {}{}", path.string(),
+                        missing.size(), listed(missing), unexpected.size(), listed(unexpected),
+                        isHeadMissing ? "; if the head shares the embedding, set 'tie_word_embeddings' to true in "
+                                        "config.json"
+                                      : "")};
+    }
+    std::ranges::sort(tensors, {}, &ModelTensor::name);
+}
+
+ModelSource::ModelSource(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
+ModelSource::ModelSource(ModelSource&&) noexcept = default;
+ModelSource& ModelSource::operator=(ModelSource&&) noexcept = default;
+ModelSource::~ModelSource() = default;
+
+ModelSource ModelSource::open(const fs::path& path) {
+    auto impl = std::make_unique<Impl>();
+    impl->path = path;
+    impl->model = openAny(path);
+    impl->match();
+    return ModelSource(std::move(impl));
+}
+
+const fs::path& ModelSource::path() const {
+    return m_impl->path;
+}
+
+bool ModelSource::isGguf() const {
+    return m_impl->model.files.gguf.has_value();
+}
+
+const ModelConfig& ModelSource::config() const {
+    return m_impl->model.config;
+}
+
+const GenerationConfig& ModelSource::generationConfig() const {
+    return m_impl->model.generationConfig;
+}
+
+const std::vector<ModelTensor>& ModelSource::tensors() const {
+    return m_impl->tensors;
+}
+
+const std::vector<std::string>& ModelSource::unusedTensors() const {
+    return m_impl->unused;
+}
+
+const ModelTensor& ModelSource::tensor(std::string_view name) const {
+    const auto found = std::ranges::lower_bound(m_impl->tensors, name, {}, &ModelTensor::name);
+    if (found != m_impl->tensors.end() && found->name == name) return *found;
+    throw Error{ErrorCode::NotFound, fmt::format("{}: has no tensor '{}'", m_impl->path.string(), name)};
+}
+
+RawTensor ModelSource::readTensor(std::string_view name) const {
+    const StoredTensor& stored = m_impl->find(name);
+    RawTensor raw;
+    raw.dtype = *stored.dtype;
+    raw.shape = stored.shape;
+    raw.bytes = stored.bytes;
+    if (stored.pairedHeads > 0) {
+        raw.ownedBytes = unpairRows(stored.bytes, stored.shape.front(), stored.pairedHeads);
+        raw.bytes = raw.ownedBytes;
+    }
+    return raw;
+}
+
+void ModelSource::readTensorAsFloat(std::string_view name, std::span<float> out) const {
+    const RawTensor raw = readTensor(name);
+    if (const int64_t count = tensor(name).count(); static_cast<int64_t>(out.size()) != count) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("tensor '{}' has {} elements, room was given for {}", name, count, out.size())};
+    }
+    widenToFloat(raw.dtype, raw.bytes, out, name);
+}
+
+std::string ModelSource::weightHash() const {
+    WeightHash hash;
+    for (const ModelTensor& tensor : m_impl->tensors) {
+        const RawTensor raw = readTensor(tensor.name);
+        hash.begin(tensor.name, raw.dtype, raw.shape);
+        hash.update(raw.bytes);
+    }
+    return hash.finish();
+}
+
+std::vector<fs::path> ModelSource::weightFiles() const {
+    const WeightFiles& files = m_impl->model.files;
+    if (files.gguf) return {files.gguf->path()};
+    std::vector<fs::path> paths;
+    for (const SafetensorsFile& file : files.safetensors) paths.push_back(file.path());
+    return paths;
+}
+
+std::vector<fs::path> ModelSource::companionFiles() const {
+    std::vector<fs::path> paths;
+    if (isGguf()) return paths;  // a GGUF file carries its tokenizer itself
+    for (const char* name : kCompanions) {
+        if (fs::exists(m_impl->model.folder / name)) paths.push_back(m_impl->model.folder / name);
+    }
+    return paths;
+}
+
+}  // namespace wb::core
