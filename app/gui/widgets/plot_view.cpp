@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/widgets/plot_view.h"
+
+#include <QChart>
+#include <QClipboard>
+#include <QEvent>
+#include <QFile>
+#include <QFileDialog>
+#include <QGraphicsLayout>
+#include <QGuiApplication>
+#include <QLabel>
+#include <QLegend>
+#include <QLineSeries>
+#include <QLogValueAxis>
+#include <QMenu>
+#include <QSvgGenerator>
+#include <QTextStream>
+#include <QTimer>
+#include <QValueAxis>
+#include <algorithm>
+#include <cmath>
+
+#include "app/gui/theme/theme.h"
+#include "app/gui/widgets/plot_canvas.h"
+#include "app/gui/widgets/plot_legend.h"
+#include "app/gui/widgets/ui.h"
+#include "app/models/series.h"
+
+namespace wb::app {
+
+namespace {
+
+constexpr int kRebuildMs = 100;  // ten repaints a second at most
+
+}  // namespace
+
+PlotView::PlotView(const QString& title, QWidget* parent) : QWidget(parent), m_title(title), m_chart(new QChart) {
+    auto* layout = makeLayout<QVBoxLayout>(this, 0, 0);
+    auto* header = new QHBoxLayout;
+    header->setContentsMargins(metrics::kGrid, metrics::kGrid / 2, metrics::kGrid / 2, 0);
+    header->setSpacing(metrics::kGap);
+    m_titleLabel = makeLabel(title);
+    QFont bold = bodyFont();
+    bold.setWeight(QFont::DemiBold);
+    m_titleLabel->setFont(bold);
+    m_legend = new PlotLegend(*this);
+    m_menuButton = makeIconButton(QStringLiteral("more"), tr("Chart options: %1").arg(title));
+    connect(m_menuButton, &QToolButton::clicked, this, &PlotView::showMenu);
+    header->addWidget(m_titleLabel);
+    header->addWidget(m_legend, 1);
+    header->addWidget(m_menuButton);
+    layout->addLayout(header);
+
+    m_canvas = new PlotCanvas(m_chart, *this);
+    layout->addWidget(m_canvas, 1);
+    m_chart->legend()->hide();
+    m_chart->setMargins(QMargins(0, 0, metrics::kGrid, 0));
+    m_chart->layout()->setContentsMargins(0, 0, 0, 0);
+    m_chart->setBackgroundRoundness(0);
+    m_xAxis = new QValueAxis(this);
+    m_rightAxis = new QValueAxis(this);
+    auto* left = new QValueAxis(this);
+    m_leftAxis = left;
+    m_chart->addAxis(m_xAxis, Qt::AlignBottom);
+    m_chart->addAxis(m_leftAxis, Qt::AlignLeft);
+    m_chart->addAxis(m_rightAxis, Qt::AlignRight);
+    m_rightAxis->hide();
+    m_timer = new QTimer(this);
+    m_timer->setSingleShot(true);
+    connect(m_timer, &QTimer::timeout, this, &PlotView::rebuild);
+    setMinimumHeight(120);
+    restyle();
+}
+
+void PlotView::setAxisTitles(const QString& x, const QString& left, const QString& right) {
+    m_xTitle = x;
+    m_leftTitle = left;
+    m_rightTitle = right;
+    m_rightAxis->setVisible(!right.isEmpty());
+    m_styleIsStale = true;
+    schedule();
+}
+
+void PlotView::setEmptyText(const QString& text) {
+    m_emptyText = text;
+}
+
+void PlotView::setSeries(QVector<PlotSeries> series) {
+    m_series = std::move(series);
+    schedule();
+}
+
+void PlotView::setLogarithmic(bool isLogarithmic) {
+    if (m_isLogarithmic == isLogarithmic) return;
+    m_isLogarithmic = isLogarithmic;
+    for (QLineSeries* line : m_lines) m_chart->removeSeries(line), line->deleteLater();
+    m_lines.clear();
+    m_chart->removeAxis(m_leftAxis);
+    m_leftAxis->deleteLater();
+    if (isLogarithmic) {
+        m_leftAxis = new QLogValueAxis(this);
+    } else {
+        m_leftAxis = new QValueAxis(this);
+    }
+    m_chart->addAxis(m_leftAxis, Qt::AlignLeft);
+    m_styleIsStale = true;
+    schedule();
+}
+
+void PlotView::resetZoom() {
+    m_zoom.reset();
+    rebuild();
+}
+
+void PlotView::schedule() {
+    if (!m_timer->isActive()) m_timer->start(kRebuildMs);
+}
+
+QRectF PlotView::dataBounds(bool onRightAxis) const {
+    double xMin = INFINITY, xMax = -INFINITY, yMin = INFINITY, yMax = -INFINITY;
+    for (const PlotSeries& series : m_series) {
+        if (series.points.isEmpty()) continue;
+        xMin = std::min(xMin, series.points.first().x());
+        xMax = std::max(xMax, series.points.last().x());
+    }
+    if (m_zoom) std::tie(xMin, xMax) = std::pair(m_zoom->first, m_zoom->second);
+    for (const PlotSeries& series : m_series) {
+        if (series.isOnRightAxis != onRightAxis) continue;
+        for (const QPointF& point : series.points) {
+            if (point.x() < xMin || point.x() > xMax || !std::isfinite(point.y())) continue;
+            if (m_isLogarithmic && !onRightAxis && point.y() <= 0) continue;
+            yMin = std::min(yMin, point.y());
+            yMax = std::max(yMax, point.y());
+        }
+    }
+    if (!(xMax > xMin)) xMin = std::isfinite(xMin) ? xMin : 0, xMax = xMin + 1;
+    if (!(yMax >= yMin)) yMin = m_isLogarithmic && !onRightAxis ? 0.1 : 0, yMax = 1;
+    return {QPointF(xMin, yMin), QPointF(xMax, yMax)};
+}
+
+void PlotView::applyRange() {
+    const auto setTicks = [](QValueAxis* axis, double low, double high, int wanted) {
+        const double span = high > low ? high - low : std::max(std::abs(high), 1e-9);
+        const double step = niceTickStep(span, wanted);
+        axis->setRange(std::floor(low / step) * step,
+                       std::max(std::ceil(high / step), std::floor(low / step) + 1) * step);
+        axis->setTickType(QValueAxis::TicksDynamic);
+        axis->setTickAnchor(0);
+        axis->setTickInterval(step);
+        const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+        axis->setLabelFormat(step < 1e-3 || step >= 1e6 ? QStringLiteral("%.0e") : QStringLiteral("%.%1f").arg(digits));
+    };
+    const QRectF bounds = dataBounds(false);
+    const double xStep = niceTickStep(bounds.width(), std::max(3, width() / 110));
+    m_xAxis->setRange(bounds.left(), bounds.right());
+    m_xAxis->setTickType(QValueAxis::TicksDynamic);
+    m_xAxis->setTickAnchor(0);
+    m_xAxis->setTickInterval(std::max(xStep, 1.0));
+    m_xAxis->setLabelFormat(QStringLiteral("%.0f"));
+    const int rows = std::max(2, height() / 60);
+    if (auto* axis = qobject_cast<QValueAxis*>(m_leftAxis)) setTicks(axis, bounds.top(), bounds.bottom(), rows);
+    if (auto* axis = qobject_cast<QLogValueAxis*>(m_leftAxis)) {
+        axis->setRange(bounds.top() * 0.9, bounds.bottom() * 1.1);
+        axis->setLabelFormat(QStringLiteral("%.2g"));
+    }
+    const QRectF right = dataBounds(true);
+    setTicks(m_rightAxis, right.top(), right.bottom(), rows);
+}
+
+void PlotView::rebuild() {
+    ++m_rebuilds;
+    if (m_styleIsStale) restyle();
+    while (m_lines.size() > m_series.size()) {
+        m_chart->removeSeries(m_lines.last());
+        delete m_lines.takeLast();
+    }
+    applyRange();
+    const int pixels = std::max(50, static_cast<int>(m_chart->plotArea().width()));
+    for (int i = 0; i < m_series.size(); ++i) {
+        const PlotSeries& series = m_series[i];
+        if (i == m_lines.size()) {
+            m_lines.append(new QLineSeries(this));
+            m_chart->addSeries(m_lines[i]);
+            m_lines[i]->attachAxis(m_xAxis);
+        }
+        QLineSeries* line = m_lines[i];
+        QAbstractAxis* wanted = series.isOnRightAxis ? m_rightAxis : m_leftAxis;
+        if (!line->attachedAxes().contains(wanted)) {
+            for (QAbstractAxis* axis : line->attachedAxes())
+                if (axis != m_xAxis) line->detachAxis(axis);
+            line->attachAxis(wanted);
+        }
+        QColor color = series.color;
+        if (series.isFaint) color.setAlphaF(0.35F);
+        line->setPen(QPen(color, series.isFaint ? 1.0 : 1.6, series.isDashed ? Qt::DashLine : Qt::SolidLine));
+        line->setPointsVisible(series.hasMarks && series.points.size() <= 60);
+        line->setMarkerSize(5);
+        QVector<QPointF> shown = decimateMinMax(series.points, m_xAxis->min(), m_xAxis->max(), pixels);
+        if (m_isLogarithmic && !series.isOnRightAxis) shown.removeIf([](const QPointF& p) { return p.y() <= 0; });
+        line->replace(shown);
+    }
+    static_cast<PlotLegend*>(m_legend)->refresh();
+    m_canvas->viewport()->update();
+}
+
+void PlotView::restyle() {
+    m_styleIsStale = false;
+    const Tokens& theme = tokensOf(palette());
+    m_chart->setBackgroundBrush(theme.raised);
+    m_chart->setBackgroundPen(Qt::NoPen);
+    m_canvas->setBackgroundBrush(theme.raised);
+    QFont small = bodyFont();
+    small.setPointSizeF(8.5);
+    const QList<QAbstractAxis*> axes{m_xAxis, m_leftAxis, m_rightAxis};
+    const QStringList titles{m_xTitle, m_leftTitle, m_rightTitle};
+    for (int i = 0; i < axes.size(); ++i) {
+        axes[i]->setLabelsColor(theme.textMuted);
+        axes[i]->setLabelsFont(small);
+        axes[i]->setTitleFont(small);
+        axes[i]->setTitleBrush(theme.textMuted);
+        axes[i]->setTitleText(titles[i]);
+        axes[i]->setTitleVisible(!titles[i].isEmpty());
+        axes[i]->setLinePen(QPen(theme.line, 1));
+        axes[i]->setGridLinePen(QPen(theme.sunken, 1));
+        axes[i]->setGridLineVisible(i == 1);
+        axes[i]->setMinorGridLineVisible(false);
+    }
+    m_legend->update();
+}
+
+void PlotView::changeEvent(QEvent* event) {
+    QWidget::changeEvent(event);
+    if (event->type() != QEvent::PaletteChange) return;
+    m_styleIsStale = true;
+    schedule();
+}
+
+void PlotView::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    schedule();
+}
+
+void PlotView::zoomBy(double factor, double centre) {
+    const double low = centre - (centre - m_xAxis->min()) * factor;
+    const double high = centre + (m_xAxis->max() - centre) * factor;
+    if (high - low < 2) return;
+    m_zoom.reset();
+    const QRectF all = dataBounds(false);
+    if (low > all.left() || high < all.right()) m_zoom = {std::max(low, all.left()), std::min(high, all.right())};
+    rebuild();
+}
+
+void PlotView::panBy(double delta) {
+    if (!m_zoom) return;
+    m_zoom = {m_zoom->first + delta, m_zoom->second + delta};
+    schedule();
+}
+
+void PlotView::showMenu() {
+    QMenu menu(this);
+    QAction* logarithmic = menu.addAction(tr("Logarithmic scale"));
+    logarithmic->setCheckable(true);
+    logarithmic->setChecked(m_isLogarithmic);
+    QAction* reset = menu.addAction(tr("Show all"));
+    menu.addSeparator();
+    QAction* copy = menu.addAction(tr("Copy image"));
+    QAction* png = menu.addAction(tr("Export PNG…"));
+    QAction* svg = menu.addAction(tr("Export SVG…"));
+    QAction* csv = menu.addAction(tr("Export CSV…"));
+    const QAction* chosen = menu.exec(m_menuButton->mapToGlobal(QPoint(0, m_menuButton->height())));
+    if (chosen == logarithmic) setLogarithmic(!m_isLogarithmic);
+    if (chosen == reset) resetZoom();
+    if (chosen == copy) QGuiApplication::clipboard()->setPixmap(m_canvas->grab());
+    if (chosen == png) exportWith(QStringLiteral("png"), tr("PNG image (*.png)"));
+    if (chosen == svg) exportWith(QStringLiteral("svg"), tr("SVG drawing (*.svg)"));
+    if (chosen == csv) exportWith(QStringLiteral("csv"), tr("CSV table (*.csv)"));
+}
+
+void PlotView::exportWith(const QString& suffix, const QString& filter) {
+    const QString proposal = m_title.toLower().replace(QLatin1Char(' '), QLatin1Char('-')) + QLatin1Char('.') + suffix;
+    const QString file = QFileDialog::getSaveFileName(this, tr("Export chart"), proposal, filter);
+    if (file.isEmpty()) return;
+    const bool isWritten = suffix == QLatin1String("png")   ? exportPng(file)
+                           : suffix == QLatin1String("svg") ? exportSvg(file)
+                                                            : exportCsv(file);
+    m_menuButton->setToolTip(isWritten ? tr("Written to %1").arg(file) : tr("%1 could not be written").arg(file));
+}
+
+bool PlotView::exportPng(const QString& file) {
+    constexpr int kScale = 2;
+    QImage image(m_canvas->size() * kScale, QImage::Format_ARGB32);
+    image.setDevicePixelRatio(kScale);
+    image.fill(tokensOf(palette()).raised);
+    QPainter painter(&image);
+    m_canvas->render(&painter);
+    painter.end();
+    return image.save(file, "PNG");
+}
+
+bool PlotView::exportSvg(const QString& file) {
+    QSvgGenerator generator;
+    generator.setFileName(file);
+    generator.setSize(m_canvas->size());
+    generator.setViewBox(QRect(QPoint(), m_canvas->size()));
+    generator.setTitle(m_title);
+    QPainter painter;
+    if (!painter.begin(&generator)) return false;
+    m_canvas->render(&painter);
+    return painter.end();
+}
+
+bool PlotView::exportCsv(const QString& file) const {
+    QFile out(file);
+    if (!out.open(QIODevice::WriteOnly | QIODevice::Text)) return false;
+    QTextStream text(&out);
+    text.setRealNumberPrecision(9);
+    text << "series," << m_xTitle << ",value\n";
+    for (const PlotSeries& series : m_series)
+        for (const QPointF& point : series.points)
+            text << '"' << QString(series.name).replace(QLatin1Char('"'), QLatin1String("\"\"")) << "\"," << point.x()
+                 << ',' << point.y() << '\n';
+    text.flush();
+    return text.status() == QTextStream::Ok && out.error() == QFileDevice::NoError;
+}
+
+}  // namespace wb::app

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QChartView>
+#include <QColor>
+#include <QVector>
+#include <QWidget>
+#include <optional>
+
+class QLabel;
+class QLineSeries;
+class QLogValueAxis;
+class QTimer;
+class QToolButton;
+class QValueAxis;
+class QAbstractAxis;
+
+namespace wb::app {
+
+struct PlotSeries {
+    QString name;
+    QColor color;
+    QVector<QPointF> points;  // sorted by x
+    bool isOnRightAxis = false;
+    bool isDashed = false;
+    bool isFaint = false;      // the raw points behind a smoothed line
+    bool hasMarks = false;     // a dot at each point: for sparse series
+    bool marksLowest = false;  // ring and value at the smallest y
+};
+
+class PlotCanvas;
+
+// Line charts with zoom, crosshair, export. New data is drawn at most ten times a second, decimated to the pixels
+// there are. Follows the palette. GUI thread only.
+class PlotView : public QWidget {
+    Q_OBJECT
+
+public:
+    explicit PlotView(const QString& title, QWidget* parent = nullptr);
+
+    // An empty right title hides that axis.
+    void setAxisTitles(const QString& x, const QString& left, const QString& right = {});
+    // What stands in the middle while no series has points.
+    void setEmptyText(const QString& text);
+    void setSeries(QVector<PlotSeries> series);
+    void setLogarithmic(bool isLogarithmic);
+    void resetZoom();
+
+    const QVector<PlotSeries>& series() const { return m_series; }
+    const QString& title() const { return m_title; }
+    // Times the chart was rebuilt, for the test that it happens at most ten times a second.
+    int rebuilds() const { return m_rebuilds; }
+
+    // Throw nothing; return false if the file cannot be written.
+    bool exportPng(const QString& file);
+    bool exportSvg(const QString& file);
+    bool exportCsv(const QString& file) const;
+
+protected:
+    void changeEvent(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+
+private:
+    friend class PlotCanvas;
+
+    void schedule();
+    void rebuild();
+    void restyle();
+    void applyRange();
+    void showMenu();
+    void exportWith(const QString& suffix, const QString& filter);
+    QRectF dataBounds(bool onRightAxis) const;
+    void zoomBy(double factor, double centre);
+    void panBy(double delta);
+
+    QString m_title;
+    QString m_xTitle;
+    QString m_leftTitle;
+    QString m_rightTitle;
+    QString m_emptyText;
+    QLabel* m_titleLabel = nullptr;
+    QWidget* m_legend = nullptr;
+    QToolButton* m_menuButton = nullptr;
+    PlotCanvas* m_canvas = nullptr;
+    QChart* m_chart = nullptr;
+    QValueAxis* m_xAxis = nullptr;
+    QAbstractAxis* m_leftAxis = nullptr;
+    QValueAxis* m_rightAxis = nullptr;
+    QVector<QLineSeries*> m_lines;
+    QVector<PlotSeries> m_series;
+    QTimer* m_timer = nullptr;
+    std::optional<QPair<double, double>> m_zoom;  // x range chosen by the user
+    bool m_isLogarithmic = false;
+    bool m_styleIsStale = true;
+    int m_rebuilds = 0;
+};
+
+}  // namespace wb::app
