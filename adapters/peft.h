@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The PEFT folder layout of LoRA adapters: adapter_config.json and adapter_model.safetensors.
+#pragma once
+
+#include "adapters/low_rank_adapter.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace wb::adapters {
+
+// What adapter_config.json says. Features the engine lacks are refused by name when it is read.
+struct PeftConfig {
+    LoraConfig lora;
+    std::string baseModel;   // base_model_name_or_path, as written
+    std::string sourceJson;  // the file's text; empty for an adapter made here
+};
+
+// True if the folder looks like a PEFT adapter.
+bool isPeftFolder(const std::filesystem::path& folder);
+
+// Throws NotFound, CorruptFile, or Unsupported naming the feature (another peft_type, DoRA, trained biases,
+// fan_in_fan_out, modules_to_save, rank_pattern ...).
+PeftConfig readPeftConfig(const std::filesystem::path& folder);
+
+// Reads an adapter for a model: the projections it attaches to are those the tensor names say, converted to the model's
+// element type. Throws as readPeftConfig, and InvalidArgument naming the first tensor that does not fit the model.
+std::unique_ptr<LowRankAdapter> loadPeftAdapter(const kernels::Context& context, core::CausalLm& model,
+                                                const std::filesystem::path& folder);
+
+// Fills an adapter from a folder that must hold exactly its tensors. Throws CorruptFile or InvalidArgument.
+void readPeftWeights(const kernels::Context& context, LowRankAdapter& adapter, const std::filesystem::path& folder);
+
+// Writes both files into an existing folder. Unknown keys of `source.sourceJson` are kept. Throws Io.
+void writePeftAdapter(const kernels::Context& context, LowRankAdapter& adapter, const PeftConfig& source,
+                      const std::filesystem::path& folder);
+
+// core::WeightHash of the adapter's tensors as the file names them: the same adapter, the same hash.
+std::string hashPeftFolder(const std::filesystem::path& folder);
+std::string hashAdapter(const kernels::Context& context, LowRankAdapter& adapter);
+
+}  // namespace wb::adapters

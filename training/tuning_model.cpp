@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/tuning_model.h"
+
+namespace wb::training {
+
+adapters::LoraConfig loraConfigOf(const core::Recipe& recipe) {
+    return {.rank = recipe.loraRank,
+            .alpha = recipe.loraAlpha,
+            .dropout = recipe.loraDropout,
+            .usesRankStabilisedScale = false,
+            .targets = adapters::parseTargets(recipe.loraTargets)};
+}
+
+TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfig& config,
+                         const core::ModelSource* source, const core::Recipe& recipe)
+    : m_context(context), m_model(std::make_unique<core::CausalLm>(context, config, recipe.dtype)) {
+    const auto seed = static_cast<uint64_t>(recipe.seed);
+    if (source != nullptr) {
+        core::loadWeights(context, *m_model, *source);
+    } else {
+        core::initialiseWeights(context, *m_model, seed);
+    }
+    m_model->setActivationMemory(recipe.activationCheckpointing ? core::ActivationMemory::Recompute
+                                                                : core::ActivationMemory::KeepAll);
+    std::vector<core::Parameter*> trained;
+    const auto train = [&](core::Parameter& parameter) {
+        core::makeTrainable(context, parameter);
+        trained.push_back(&parameter);
+    };
+    if (recipe.method == core::TuneMethod::Lora) {
+        m_adapter = std::make_unique<adapters::LowRankAdapter>(context, *m_model, loraConfigOf(recipe));
+        m_adapter->initialise(context, seed);
+        m_adapter->attach(0);
+        m_adapter->visitParameters(train);
+    } else {
+        m_model->visitParameters(train);
+    }
+    m_optimizer = std::make_unique<AdamW>(context, std::move(trained),
+                                          AdamWOptions{.beta1 = static_cast<float>(recipe.beta1),
+                                                       .beta2 = static_cast<float>(recipe.beta2),
+                                                       .epsilon = static_cast<float>(recipe.epsilon),
+                                                       .weightDecay = static_cast<float>(recipe.weightDecay),
+                                                       .clipNorm = static_cast<float>(recipe.clipNorm)});
+}
+
+int64_t TuningModel::parameterCount() {
+    int64_t count = m_adapter ? m_adapter->parameterCount() : 0;
+    for (const core::NamedTensor& weight : core::storedWeights(*m_model)) count += weight.tensor.count();
+    return count;
+}
+
+int64_t TuningModel::trainableCount() const {
+    int64_t count = 0;
+    for (const core::Parameter* parameter : m_optimizer->parameters())
+        count += m_model->storedValue(*parameter).count();
+    return count;
+}
+
+std::vector<core::NamedTensor> TuningModel::trainedTensors() {
+    if (!m_adapter) return core::storedWeights(*m_model);
+    std::vector<core::NamedTensor> tensors;
+    m_adapter->visitParameters([&tensors](core::Parameter& parameter) {
+        tensors.push_back({parameter.name, parameter.value});
+    });
+    return tensors;
+}
+
+std::vector<core::NamedTensor> TuningModel::optimizerTensors() {
+    std::vector<core::NamedTensor> tensors;
+    m_optimizer->visitState([&tensors](const std::string& name, core::Tensor& tensor) {
+        tensors.push_back({name, tensor});
+    });
+    return tensors;
+}
+
+std::string TuningModel::weightHash() {
+    return core::hashTensors(m_context, trainedTensors());
+}
+
+std::vector<core::AdapterRows> TuningModel::adapterRows(int64_t rows) const {
+    if (!m_adapter) return {};
+    return {{.begin = 0, .end = rows, .adapter = 0}};
+}
+
+}  // namespace wb::training
