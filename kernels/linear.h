@@ -20,6 +20,7 @@ struct LinearForwardArgs {
     View out;
     float alpha = 1.0F;
     Write write = Write::Replace;
+    View workspace;  // set by linearForward
 };
 void linearForward(const Context& context, const LinearForwardArgs& args);
 
@@ -31,6 +32,7 @@ struct LinearBackwardInputArgs {
     View dX;
     float alpha = 1.0F;
     Write write = Write::Replace;
+    View workspace;  // set by linearBackwardInput
 };
 void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
 
@@ -42,6 +44,7 @@ struct LinearBackwardWeightArgs {
     View dWeight;
     View dBias;
     float alpha = 1.0F;
+    View workspace;  // set by linearBackwardWeight
 };
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
 

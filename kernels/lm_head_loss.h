@@ -19,7 +19,7 @@ inline constexpr int32_t kIgnoredLabel = -100;
 //   hidden [T, C] F32/BF16/F64; weight [V, C] same dtype; labels [T] I32 in [0, vocabularySize) or kIgnoredLabel
 //   losses [T] F32/F64: 0 where ignored; predictions [T] I32 optional: argmax, lowest id on ties, -1 where ignored
 //   dHidden [T, C] dtype of hidden, optional: overwritten, 0 where ignored; dWeight [V, C] F32/F64 optional:
-//   accumulates maxLogitBytes bounds the chunk (workspace); 0 chooses one that stays in cache.
+//   accumulates. maxLogitBytes bounds the chunk (workspace); 0 chooses one that stays in cache.
 struct LmHeadLossArgs {
     ConstView hidden;
     ConstView weight;
@@ -34,5 +34,18 @@ struct LmHeadLossArgs {
     View workspace;  // set by lmHeadLoss
 };
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
+
+// Where the parts of the workspace lie, in bytes from its start. For implementations of the op.
+struct LmHeadLossLayout {
+    int64_t chunkRows = 0;
+    size_t logits = 0;    // [chunkRows, vocabularySize] F32/F64
+    size_t hidden = 0;    // [chunkRows, C]: labelled rows, gathered
+    size_t dHidden = 0;   // [chunkRows, C], present if dHidden is
+    size_t rowIndex = 0;  // [T] I32: the labelled rows
+    size_t gemm = 0;      // scratch of the products
+    size_t bytes = 0;
+};
+// args as lmHeadLoss passes them on: vocabularySize is set.
+LmHeadLossLayout lmHeadLossLayout(const Context& context, const LmHeadLossArgs& args);
 
 }  // namespace wb::kernels

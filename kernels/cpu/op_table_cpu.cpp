@@ -1,12 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/gemm_onednn.h"
 
 namespace wb::kernels {
 namespace {
 
 OpTable makeCpuOpTable() {
+    cpu::cpuFeatures();  // settles the instruction sets before the first kernel runs
     OpTable table;
+    table.embeddingForward.run = cpu::embeddingForward;
+    table.embeddingBackward.run = cpu::embeddingBackward;
+    table.linearForward.run = cpu::linearForward;
+    table.linearBackwardInput.run = cpu::linearBackwardInput;
+    table.linearBackwardWeight.run = cpu::linearBackwardWeight;
+    table.rmsNormForward.run = cpu::rmsNormForward;
+    table.rmsNormBackward.run = cpu::rmsNormBackward;
+    table.rotary.run = cpu::rotary;
+    table.gatedActivationForward.run = cpu::gatedActivationForward;
+    table.gatedActivationBackward.run = cpu::gatedActivationBackward;
+    table.add.run = cpu::add;
+    table.scale.run = cpu::scale;
+    table.fill.run = cpu::fill;
+    table.cast.run = cpu::cast;
+    table.dropout.run = cpu::dropout;
+    table.lmHeadLoss.run = cpu::lmHeadLoss;
+    table.globalNorm.run = cpu::globalNorm;
+    table.adamW.run = cpu::adamW;
+    table.quantize.run = cpu::quantize;
+    table.dequantize.run = cpu::dequantize;
+    table.gemmWorkspaceBytes = cpu::gemmWorkspaceBytes;
     table.attentionForwardMath.run = cpu::attentionForwardMath;
+    table.attentionForwardFlash.run = cpu::attentionForwardFlash;
     table.attentionBackwardMath.run = cpu::attentionBackwardMath;
     table.kvCacheStore.run = cpu::kvCacheStore;
     table.pagedAttention.run = cpu::pagedAttention;

@@ -43,6 +43,9 @@ struct OpTable {
     OpEntry<AdamWArgs> adamW{"adamw"};
     OpEntry<QuantizeArgs> quantize{"quantize"};
     OpEntry<DequantizeArgs> dequantize{"dequantize"};
+
+    // Scratch bytes that a matrix product [m, k] x [k, n] needs on this device; null: none.
+    size_t (*gemmWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output) = nullptr;
 };
 
 // The CPU's table, always complete.

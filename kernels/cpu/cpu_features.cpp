@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/cpu_features.h"
+
+#include "kernels/base/error.h"
+
+#include <cpuid.h>
+#include <fmt/format.h>
+#include <hwy/highway.h>
+#include <hwy/targets.h>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <dnnl.hpp>
+#include <string_view>
+
+namespace wb::kernels::cpu {
+namespace {
+
+std::string processorName() {
+    std::array<unsigned, 12> words{};
+    for (unsigned i = 0; i < 3; ++i) {
+        unsigned* w = &words[4 * i];
+        if (__get_cpuid(0x80000002U + i, &w[0], &w[1], &w[2], &w[3]) == 0) return "unknown";
+    }
+    std::array<char, sizeof(words) + 1> text{};
+    std::memcpy(text.data(), words.data(), sizeof(words));
+    std::string name(text.data());
+    while (!name.empty() && name.back() == ' ') name.pop_back();
+    const size_t first = name.find_first_not_of(' ');
+    return first == std::string::npos ? "unknown" : name.substr(first);
+}
+
+void applyCap(std::string_view cap) {
+    constexpr int64_t kAvx512 = HWY_AVX3 | HWY_AVX3_DL;
+    if (cap == "sse4") {
+        hwy::DisableTargets(kAvx512 | HWY_AVX2);
+        dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41);
+    } else if (cap == "avx2") {
+        hwy::DisableTargets(kAvx512);
+        dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
+    } else if (cap == "avx512") {
+        dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core);
+    } else {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("WHETBENCH_ISA is '{}', expected sse4, avx2 or avx512; unset it to use all", cap)};
+    }
+}
+
+bool includes(dnnl::cpu_isa have, dnnl::cpu_isa wanted) {
+    return (static_cast<unsigned>(have) & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
+}
+
+CpuFeatures detect() {
+    if (const char* cap = std::getenv("WHETBENCH_ISA"); cap != nullptr && *cap != '\0') applyCap(cap);
+    CpuFeatures features;
+    features.model = processorName();
+    // oneDNN knows which instruction sets the operating system enabled, and the cap.
+    const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+    features.hasNativeBf16 = includes(isa, dnnl::cpu_isa::avx512_core_bf16);
+    features.isa = includes(isa, dnnl::cpu_isa::avx512_core_amx)    ? "amx_bf16"
+                   : includes(isa, dnnl::cpu_isa::avx512_core_bf16) ? "avx512_bf16"
+                   : includes(isa, dnnl::cpu_isa::avx512_core)      ? "avx512"
+                   : includes(isa, dnnl::cpu_isa::avx2)             ? "avx2"
+                                                                    : "sse4";
+    return features;
+}
+
+}  // namespace
+
+const CpuFeatures& cpuFeatures() {
+    static const CpuFeatures features = detect();
+    return features;
+}
+
+}  // namespace wb::kernels::cpu

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace wb::kernels::cpu {
+
+// What this processor offers and the engine may use: the environment variable WHETBENCH_ISA ("sse4", "avx2", "avx512")
+// lowers it for our kernels and for oneDNN alike, which is how the paths of older machines are tested.
+struct CpuFeatures {
+    std::string model;           // as the processor calls itself
+    std::string isa;             // "sse4", "avx2", "avx512", "avx512_bf16", "amx_bf16": the best that is used
+    bool hasNativeBf16 = false;  // bf16 products run faster than f32 ones
+};
+
+// Detected once; the first call also applies the cap, so it must come before the first kernel (cpuOpTable() sees to
+// it). Throws InvalidArgument if WHETBENCH_ISA holds another word. Thread-safe.
+const CpuFeatures& cpuFeatures();
+
+}  // namespace wb::kernels::cpu

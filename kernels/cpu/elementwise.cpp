@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// add, scale, fill, cast, dropout: one pass over memory each.
+#include "kernels/base/error.h"
+#include "kernels/base/philox.h"
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/reference/reference_ops.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/elementwise.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+
+#include "kernels/cpu/simd_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace wb::kernels::cpu::HWY_NAMESPACE {
+namespace {
+
+template <class T>
+void addRange(const AddArgs& args, int64_t begin, int64_t end) {
+    const FloatTag d;
+    const T* a = args.a.as<T>() + begin;
+    const T* b = args.b.as<T>() + begin;
+    T* out = args.out.as<T>() + begin;
+    forVectors(static_cast<size_t>(end - begin), hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+        store(hn::Add(load(d, a + i, part), load(d, b + i, part)), d, out + i, part);
+    });
+}
+
+template <class In, class Out>
+void scaleRange(const ScaleArgs& args, int64_t begin, int64_t end) {
+    const FloatTag d;
+    const FloatVec factor = hn::Set(d, args.factor);
+    const In* x = args.x.as<In>() + begin;
+    Out* out = args.out.as<Out>() + begin;
+    const auto count = static_cast<size_t>(end - begin);
+    if (args.accumulates) {
+        forVectors(count, hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+            store(hn::MulAdd(load(d, x + i, part), factor, load(d, out + i, part)), d, out + i, part);
+        });
+    } else {
+        forVectors(count, hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+            store(hn::Mul(load(d, x + i, part), factor), d, out + i, part);
+        });
+    }
+}
+
+template <class In, class Out>
+void castRange(const CastArgs& args, int64_t begin, int64_t end) {
+    const FloatTag d;
+    const In* x = args.x.as<In>() + begin;
+    Out* out = args.out.as<Out>() + begin;
+    forVectors(static_cast<size_t>(end - begin), hn::Lanes(d),
+               [&](size_t i, auto part) HWY_ATTR { store(load(d, x + i, part), d, out + i, part); });
+}
+
+// Four elements share one block of the generator.
+template <class T>
+void dropoutRange(const DropoutArgs& args, int64_t begin, int64_t end) {
+    const T* x = args.x.as<T>();
+    T* out = args.out.as<T>();
+    const float keepScale = 1.0F / (1.0F - args.p);
+    for (int64_t i = begin; i < end;) {
+        const uint64_t draw = args.offset + static_cast<uint64_t>(i);
+        const PhiloxBlock words = philoxBlock(args.seed, draw / 4);
+        for (uint64_t word = draw % 4; word < 4 && i < end; ++word, ++i) {
+            const bool isDropped = philoxUnit(words[word]) < args.p;
+            out[i] = T(isDropped ? 0.0F : static_cast<float>(x[i]) * keepScale);
+        }
+    }
+}
+
+}  // namespace
+
+void AddRange(const AddArgs& args, int64_t begin, int64_t end) {
+    args.a.dtype == DType::BF16 ? addRange<BFloat16>(args, begin, end) : addRange<float>(args, begin, end);
+}
+
+void ScaleRange(const ScaleArgs& args, int64_t begin, int64_t end) {
+    if (args.x.dtype == DType::F32) {
+        scaleRange<float, float>(args, begin, end);
+    } else if (args.out.dtype == DType::F32) {
+        scaleRange<BFloat16, float>(args, begin, end);
+    } else {
+        scaleRange<BFloat16, BFloat16>(args, begin, end);
+    }
+}
+
+// Between F32 and BF16, the conversions of every step.
+void CastRange(const CastArgs& args, int64_t begin, int64_t end) {
+    if (args.x.dtype == DType::F32) {
+        castRange<float, BFloat16>(args, begin, end);
+    } else {
+        castRange<BFloat16, float>(args, begin, end);
+    }
+}
+
+void DropoutRange(const DropoutArgs& args, int64_t begin, int64_t end) {
+    args.x.dtype == DType::BF16 ? dropoutRange<BFloat16>(args, begin, end) : dropoutRange<float>(args, begin, end);
+}
+
+}  // namespace wb::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace wb::kernels::cpu {
+
+HWY_EXPORT(AddRange);
+HWY_EXPORT(ScaleRange);
+HWY_EXPORT(CastRange);
+HWY_EXPORT(DropoutRange);
+
+namespace {
+
+// Conversions that happen once, at load or export.
+template <class In, class Out>
+Out convert(In value) {
+    if constexpr (std::is_same_v<Out, double>) {
+        if constexpr (std::is_same_v<In, double>)
+            return value;
+        else
+            return static_cast<double>(static_cast<float>(value));
+    } else {
+        return Out(static_cast<float>(value));
+    }
+}
+
+template <class F>
+void withFloatType(DType dtype, F&& f) {
+    switch (dtype) {
+        case DType::F64: return f.template operator()<double>();
+        case DType::F32: return f.template operator()<float>();
+        case DType::F16: return f.template operator()<Float16>();
+        case DType::BF16: return f.template operator()<BFloat16>();
+        default: break;
+    }
+    WB_CHECK(false, "cast checks its types");
+}
+
+bool isFastCast(const CastArgs& args) {
+    return (args.x.dtype == DType::F32 && args.out.dtype == DType::BF16) ||
+           (args.x.dtype == DType::BF16 && args.out.dtype == DType::F32);
+}
+
+}  // namespace
+
+void add(const Context& context, const AddArgs& args) {
+    if (args.a.dtype == DType::F64) return reference::add(context, args);
+    parallelFor(context, args.a.shape.count(), 1, [&](int64_t begin, int64_t end) {
+        HWY_DYNAMIC_DISPATCH(AddRange)(args, begin, end);
+    });
+}
+
+void scale(const Context& context, const ScaleArgs& args) {
+    if (args.x.dtype == DType::F64) return reference::scale(context, args);
+    parallelFor(context, args.x.shape.count(), 1, [&](int64_t begin, int64_t end) {
+        HWY_DYNAMIC_DISPATCH(ScaleRange)(args, begin, end);
+    });
+}
+
+void fill(const Context& context, const FillArgs& args) {
+    const auto fillAs = [&](auto value) {
+        auto* out = args.out.as<decltype(value)>();
+        parallelFor(context, args.out.shape.count(), 1,
+                    [&](int64_t begin, int64_t end) { std::fill(out + begin, out + end, value); });
+    };
+    switch (args.out.dtype) {
+        case DType::F64: return fillAs(static_cast<double>(args.value));
+        case DType::BF16: return fillAs(BFloat16(args.value));
+        case DType::I32: return fillAs(static_cast<int32_t>(args.value));
+        default: return fillAs(args.value);
+    }
+}
+
+void cast(const Context& context, const CastArgs& args) {
+    if (isFastCast(args)) {
+        return parallelFor(context, args.x.shape.count(), 1, [&](int64_t begin, int64_t end) {
+            HWY_DYNAMIC_DISPATCH(CastRange)(args, begin, end);
+        });
+    }
+    withFloatType(args.x.dtype, [&]<class In>() {
+        withFloatType(args.out.dtype, [&]<class Out>() {
+            const In* x = args.x.as<In>();
+            Out* out = args.out.as<Out>();
+            parallelFor(context, args.x.shape.count(), 4, [&](int64_t begin, int64_t end) {
+                for (int64_t i = begin; i < end; ++i) out[i] = convert<In, Out>(x[i]);
+            });
+        });
+    });
+}
+
+void dropout(const Context& context, const DropoutArgs& args) {
+    if (args.x.dtype == DType::F64) return reference::dropout(context, args);
+    parallelFor(context, args.x.shape.count(), 8, [&](int64_t begin, int64_t end) {
+        HWY_DYNAMIC_DISPATCH(DropoutRange)(args, begin, end);
+    });
+}
+
+}  // namespace wb::kernels::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// g = gradient * scale;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+// w = w - lr * (m / (1 - b1^step) / (sqrt(v / (1 - b2^step)) + eps) + weightDecay * w)
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/reference/reference_ops.h"
+
+#include <cmath>
+#include <type_traits>
+#include <vector>
+
+#ifndef WB_KERNELS_CPU_OPTIMIZER_ONCE
+#define WB_KERNELS_CPU_OPTIMIZER_ONCE
+namespace wb::kernels::cpu {
+
+// What one sweep needs, computed once.
+struct AdamWFactors {
+    float gradientScale;
+    float beta1, oneMinusBeta1;
+    float beta2, oneMinusBeta2;
+    float stepSize;   // lr / (1 - beta1^step)
+    float rootScale;  // 1 / sqrt(1 - beta2^step)
+    float epsilon;
+    float keep;  // 1 - lr * weightDecay
+};
+
+}  // namespace wb::kernels::cpu
+#endif
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/optimizer.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+
+#include "kernels/cpu/simd_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace wb::kernels::cpu::HWY_NAMESPACE {
+
+namespace {
+
+template <class T>
+void sweep(const AdamWArgs& args, const AdamWFactors& f, int64_t begin, int64_t end) {
+    const FloatTag d;
+    const float* gradient = args.gradient.as<float>() + begin;
+    float* m = args.m.as<float>() + begin;
+    float* v = args.v.as<float>() + begin;
+    T* parameter = args.parameter.as<T>() + begin;
+    float* master = nullptr;
+    if constexpr (std::is_same_v<T, float>) {
+        master = parameter;
+    } else {
+        master = args.master.as<float>() + begin;
+    }
+    const FloatVec gradientScale = hn::Set(d, f.gradientScale);
+    const FloatVec beta1 = hn::Set(d, f.beta1);
+    const FloatVec oneMinusBeta1 = hn::Set(d, f.oneMinusBeta1);
+    const FloatVec beta2 = hn::Set(d, f.beta2);
+    const FloatVec oneMinusBeta2 = hn::Set(d, f.oneMinusBeta2);
+    const FloatVec stepSize = hn::Set(d, f.stepSize);
+    const FloatVec rootScale = hn::Set(d, f.rootScale);
+    const FloatVec epsilon = hn::Set(d, f.epsilon);
+    const FloatVec keep = hn::Set(d, f.keep);
+    forVectors(static_cast<size_t>(end - begin), hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+        const FloatVec g = hn::Mul(load(d, gradient + i, part), gradientScale);
+        const FloatVec newM = hn::MulAdd(beta1, load(d, m + i, part), hn::Mul(oneMinusBeta1, g));
+        const FloatVec newV = hn::MulAdd(beta2, load(d, v + i, part), hn::Mul(oneMinusBeta2, hn::Mul(g, g)));
+        store(newM, d, m + i, part);
+        store(newV, d, v + i, part);
+        const FloatVec denominator = hn::MulAdd(hn::Sqrt(newV), rootScale, epsilon);
+        const FloatVec move = hn::Div(hn::Mul(stepSize, newM), denominator);
+        const FloatVec w = hn::NegMulAdd(hn::Set(d, 1.0F), move, hn::Mul(keep, load(d, master + i, part)));
+        store(w, d, master + i, part);
+        if constexpr (!std::is_same_v<T, float>) store(w, d, parameter + i, part);
+    });
+}
+
+}  // namespace
+
+void AdamWRange(const AdamWArgs& args, const AdamWFactors& factors, int64_t begin, int64_t end) {
+    if (args.parameter.dtype == DType::BF16) {
+        sweep<BFloat16>(args, factors, begin, end);
+    } else {
+        sweep<float>(args, factors, begin, end);
+    }
+}
+
+// Sum of squares in double, lane sums folded in a fixed order.
+double SquaredNorm(const float* x, size_t count) {
+    const hn::ScalableTag<double> dd;
+    const hn::Rebind<float, decltype(dd)> df;
+    const size_t lanes = hn::Lanes(dd);
+    auto sum0 = hn::Zero(dd);
+    auto sum1 = hn::Zero(dd);
+    size_t i = 0;
+    for (; i + 2 * lanes <= count; i += 2 * lanes) {
+        const auto a = hn::PromoteTo(dd, hn::LoadU(df, x + i));
+        const auto b = hn::PromoteTo(dd, hn::LoadU(df, x + i + lanes));
+        sum0 = hn::MulAdd(a, a, sum0);
+        sum1 = hn::MulAdd(b, b, sum1);
+    }
+    double rest = 0;
+    for (; i < count; ++i) rest += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    return hn::GetLane(hn::SumOfLanes(dd, hn::Add(sum0, sum1))) + rest;
+}
+
+}  // namespace wb::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace wb::kernels::cpu {
+
+HWY_EXPORT(AdamWRange);
+HWY_EXPORT(SquaredNorm);
+
+void adamW(const Context& context, const AdamWArgs& args) {
+    if (args.parameter.dtype == DType::F64) return reference::adamW(context, args);
+    const double beta1 = static_cast<double>(args.beta1);
+    const double beta2 = static_cast<double>(args.beta2);
+    const double learningRate = static_cast<double>(args.learningRate);
+    const double correction1 = 1.0 - std::pow(beta1, static_cast<double>(args.step));
+    const double correction2 = 1.0 - std::pow(beta2, static_cast<double>(args.step));
+    const AdamWFactors factors{
+        .gradientScale = args.gradientScale.isPresent() ? *args.gradientScale.as<float>() : 1.0F,
+        .beta1 = args.beta1,
+        .oneMinusBeta1 = static_cast<float>(1.0 - beta1),
+        .beta2 = args.beta2,
+        .oneMinusBeta2 = static_cast<float>(1.0 - beta2),
+        .stepSize = static_cast<float>(learningRate / correction1),
+        .rootScale = static_cast<float>(1.0 / std::sqrt(correction2)),
+        .epsilon = args.epsilon,
+        .keep = static_cast<float>(1.0 - learningRate * static_cast<double>(args.weightDecay)),
+    };
+    parallelFor(context, args.parameter.shape.count(), 4, [&](int64_t begin, int64_t end) {
+        HWY_DYNAMIC_DISPATCH(AdamWRange)(args, factors, begin, end);
+    });
+}
+
+void globalNorm(const Context& context, const GlobalNormArgs& args) {
+    if (args.out.dtype == DType::F64) return reference::globalNorm(context, args);
+    // Fixed blocks, summed in order: the result does not depend on the number of threads.
+    constexpr int64_t kBlock = 32768;
+    double total = 0;
+    std::vector<double> sums;
+    for (const ConstView& tensor : args.tensors) {
+        const int64_t count = tensor.shape.count();
+        sums.assign(static_cast<size_t>((count + kBlock - 1) / kBlock), 0.0);
+        parallelFor(context, static_cast<int64_t>(sums.size()), kBlock, [&](int64_t begin, int64_t end) {
+            for (int64_t block = begin; block < end; ++block) {
+                const int64_t length = std::min(kBlock, count - block * kBlock);
+                sums[static_cast<size_t>(block)] =
+                    HWY_DYNAMIC_DISPATCH(SquaredNorm)(tensor.as<float>() + block * kBlock, static_cast<size_t>(length));
+            }
+        });
+        for (const double sum : sums) total += sum;
+    }
+    *args.out.as<float>() = static_cast<float>(std::sqrt(total));
+}
+
+}  // namespace wb::kernels::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/reference/reference_ops.h"
+#include "kernels/cpu/reference/storage.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace wb::kernels::cpu::reference {
+namespace {
+
+template <class T>
+void rowLoss(const LmHeadLossArgs& args, int64_t t, std::vector<double>& logits) {
+    const int64_t hiddenSize = args.hidden.shape[1];
+    const auto vocabulary = static_cast<int64_t>(logits.size());
+    const T* hidden = args.hidden.as<T>() + t * hiddenSize;
+    const T* weight = args.weight.as<T>();
+    for (int64_t v = 0; v < vocabulary; ++v) {
+        double sum = 0;
+        for (int64_t c = 0; c < hiddenSize; ++c) sum += widen(hidden[c]) * widen(weight[v * hiddenSize + c]);
+        logits[static_cast<size_t>(v)] = sum;
+    }
+    const auto best = std::ranges::max_element(logits);
+    const auto label = static_cast<size_t>(args.labels.as<int32_t>()[t]);
+    double sum = 0;
+    for (const double logit : logits) sum += std::exp(logit - *best);
+    const double logSumExp = *best + std::log(sum);
+    args.losses.as<Sum<T>>()[t] = static_cast<Sum<T>>(logSumExp - logits[label]);
+    if (args.predictions.isPresent()) {
+        args.predictions.as<int32_t>()[t] = static_cast<int32_t>(best - logits.begin());
+    }
+    for (double& logit : logits) logit = static_cast<double>(args.gradScale) * std::exp(logit - logSumExp);
+    logits[label] -= static_cast<double>(args.gradScale);
+    for (int64_t c = 0; args.dHidden.isPresent() && c < hiddenSize; ++c) {
+        double gradient = 0;
+        for (int64_t v = 0; v < vocabulary; ++v) {
+            gradient += logits[static_cast<size_t>(v)] * widen(weight[v * hiddenSize + c]);
+        }
+        args.dHidden.as<T>()[t * hiddenSize + c] = narrow<T>(gradient);
+    }
+    for (int64_t v = 0; args.dWeight.isPresent() && v < vocabulary; ++v) {
+        Sum<T>* dRow = args.dWeight.as<Sum<T>>() + v * hiddenSize;
+        for (int64_t c = 0; c < hiddenSize; ++c) {
+            dRow[c] += static_cast<Sum<T>>(logits[static_cast<size_t>(v)] * widen(hidden[c]));
+        }
+    }
+}
+
+}  // namespace
+
+void lmHeadLoss(const Context& /*context*/, const LmHeadLossArgs& args) {
+    withStorage(args.hidden.dtype, [&]<class T>() {
+        const int64_t hiddenSize = args.hidden.shape[1];
+        std::vector<double> logits(static_cast<size_t>(args.vocabularySize));
+        for (int64_t t = 0; t < args.hidden.shape[0]; ++t) {
+            if (args.labels.as<int32_t>()[t] != kIgnoredLabel) {
+                rowLoss<T>(args, t, logits);
+                continue;
+            }
+            args.losses.as<Sum<T>>()[t] = 0;
+            if (args.predictions.isPresent()) args.predictions.as<int32_t>()[t] = -1;
+            if (args.dHidden.isPresent()) {
+                std::fill_n(args.dHidden.as<T>() + t * hiddenSize, hiddenSize, narrow<T>(0.0));
+            }
+        }
+    });
+}
+
+}  // namespace wb::kernels::cpu::reference

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/reference/reference_ops.h"
+
+namespace wb::kernels::cpu {
+namespace {
+
+OpTable makeReferenceOpTable() {
+    OpTable table = cpuOpTable();
+    table.embeddingForward.run = reference::embeddingForward;
+    table.embeddingBackward.run = reference::embeddingBackward;
+    table.linearForward.run = reference::linearForward;
+    table.linearBackwardInput.run = reference::linearBackwardInput;
+    table.linearBackwardWeight.run = reference::linearBackwardWeight;
+    table.rmsNormForward.run = reference::rmsNormForward;
+    table.rmsNormBackward.run = reference::rmsNormBackward;
+    table.rotary.run = reference::rotary;
+    table.gatedActivationForward.run = reference::gatedActivationForward;
+    table.gatedActivationBackward.run = reference::gatedActivationBackward;
+    table.add.run = reference::add;
+    table.scale.run = reference::scale;
+    table.dropout.run = reference::dropout;
+    table.lmHeadLoss.run = reference::lmHeadLoss;
+    table.globalNorm.run = reference::globalNorm;
+    table.adamW.run = reference::adamW;
+    return table;
+}
+
+}  // namespace
+
+const OpTable& referenceOpTable() {
+    static const OpTable table = makeReferenceOpTable();
+    return table;
+}
+
+}  // namespace wb::kernels::cpu

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every SIMD kernel shares. Included once per Highway target (per-target include guard), after highway.h.
+//
+// Kernels are written once over "full vectors, then one partial vector":
+//   forVectors(count, Lanes(d), [&](size_t i, auto part) HWY_ATTR { store(load(d, x + i, part), d, out + i, part); });
+// Storage is float or BFloat16; registers are always float. Missing lanes of a partial load are zero.
+
+#if defined(WB_KERNELS_CPU_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef WB_KERNELS_CPU_SIMD_INL_H
+#undef WB_KERNELS_CPU_SIMD_INL_H
+#else
+#define WB_KERNELS_CPU_SIMD_INL_H
+#endif
+
+#include "kernels/base/float_formats.h"
+
+#include <hwy/highway.h>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace wb::kernels::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::ScalableTag<float>;
+using FloatVec = hn::Vec<FloatTag>;
+// Vectors of any target fit into arrays of this length.
+inline constexpr size_t kMaxLanes = HWY_MAX_BYTES / sizeof(float);
+
+struct Full {};
+struct Part {
+    size_t count;  // valid lanes, fewer than a vector has
+};
+
+// Calls body(i, Full) for each whole vector of `lanes` elements and body(i, Part) for the rest, in order.
+template <class Body>
+HWY_INLINE void forVectors(size_t count, size_t lanes, const Body& body) {
+    size_t i = 0;
+    for (; i + lanes <= count; i += lanes) body(i, Full{});
+    if (i < count) body(i, Part{count - i});
+}
+
+HWY_INLINE FloatVec widenBf16(FloatTag /*d*/, hn::Vec<hn::Rebind<uint16_t, FloatTag>> half) {
+    const hn::RebindToUnsigned<FloatTag> du;
+    return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(hn::PromoteTo(du, half)));
+}
+
+// Rounds to nearest even; NaN stays NaN.
+HWY_INLINE hn::Vec<hn::Rebind<uint16_t, FloatTag>> narrowBf16(FloatTag /*d*/, FloatVec v) {
+    const hn::RebindToUnsigned<FloatTag> du;
+    const hn::RebindToSigned<FloatTag> di;
+    const hn::Rebind<uint16_t, FloatTag> dh;
+    const auto bits = hn::BitCast(du, v);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffU))));
+    const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x40U));
+    const auto isNan = hn::RebindMask(du, hn::Ne(v, v));
+    return hn::DemoteTo(dh, hn::BitCast(di, hn::IfThenElse(isNan, quiet, rounded)));
+}
+
+HWY_INLINE FloatVec load(FloatTag d, const float* p, Full /*part*/ = {}) {
+    return hn::LoadU(d, p);
+}
+HWY_INLINE FloatVec load(FloatTag d, const BFloat16* p, Full /*part*/ = {}) {
+    const hn::Rebind<uint16_t, FloatTag> dh;
+    return widenBf16(d, hn::LoadU(dh, reinterpret_cast<const uint16_t*>(p)));
+}
+// Goes through a buffer because masked loads may touch memory behind the end on older instruction sets.
+HWY_INLINE FloatVec load(FloatTag d, const float* p, Part part) {
+    HWY_ALIGN float lanes[kMaxLanes] = {};
+    std::memcpy(lanes, p, part.count * sizeof(float));
+    return hn::Load(d, lanes);
+}
+HWY_INLINE FloatVec load(FloatTag d, const BFloat16* p, Part part) {
+    const hn::Rebind<uint16_t, FloatTag> dh;
+    HWY_ALIGN uint16_t lanes[kMaxLanes] = {};
+    std::memcpy(lanes, p, part.count * sizeof(uint16_t));
+    return widenBf16(d, hn::Load(dh, lanes));
+}
+
+HWY_INLINE void store(FloatVec v, FloatTag d, float* p, Full /*part*/ = {}) {
+    hn::StoreU(v, d, p);
+}
+HWY_INLINE void store(FloatVec v, FloatTag d, BFloat16* p, Full /*part*/ = {}) {
+    const hn::Rebind<uint16_t, FloatTag> dh;
+    hn::StoreU(narrowBf16(d, v), dh, reinterpret_cast<uint16_t*>(p));
+}
+HWY_INLINE void store(FloatVec v, FloatTag d, float* p, Part part) {
+    HWY_ALIGN float lanes[kMaxLanes];
+    hn::Store(v, d, lanes);
+    std::memcpy(p, lanes, part.count * sizeof(float));
+}
+HWY_INLINE void store(FloatVec v, FloatTag d, BFloat16* p, Part part) {
+    const hn::Rebind<uint16_t, FloatTag> dh;
+    HWY_ALIGN uint16_t lanes[kMaxLanes];
+    hn::Store(narrowBf16(d, v), dh, lanes);
+    std::memcpy(static_cast<void*>(p), lanes, part.count * sizeof(uint16_t));
+}
+
+// Replaces the lanes of a partial vector that hold no element, for reductions where zero is not neutral.
+HWY_INLINE FloatVec fillRest(FloatTag /*d*/, FloatVec v, Full /*part*/, float /*neutral*/) {
+    return v;
+}
+HWY_INLINE FloatVec fillRest(FloatTag d, FloatVec v, Part part, float neutral) {
+    return hn::IfThenElse(hn::FirstN(d, part.count), v, hn::Set(d, neutral));
+}
+
+HWY_INLINE float sumLanes(FloatTag d, FloatVec v) {
+    return hn::GetLane(hn::SumOfLanes(d, v));
+}
+HWY_INLINE float maxLanes(FloatTag d, FloatVec v) {
+    return hn::GetLane(hn::MaxOfLanes(d, v));
+}
+
+// e^x with about 1 ulp error. Below -87.3 the result is 0, above 88.8 infinity; NaN stays NaN, so that a broken value
+// is never hidden. Method: x = n ln 2 + r with |r| <= ln 2 / 2, Taylor polynomial of degree 7 of e^r (truncation below
+// 2^-27), scaled by 2^n in two steps because 2^128 is no float.
+HWY_INLINE FloatVec expVec(FloatTag d, FloatVec x) {
+    const hn::RebindToSigned<FloatTag> di;
+    const FloatVec clamped = hn::Min(hn::Set(d, 89.0F), hn::Max(hn::Set(d, -104.0F), x));  // keeps NaN (second operand)
+    const FloatVec n = hn::Round(hn::Mul(clamped, hn::Set(d, 1.44269504088896341F)));
+    FloatVec r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125F), clamped);  // ln 2, upper bits: n times it is exact
+    r = hn::NegMulAdd(n, hn::Set(d, 1.42860682030941723212e-6F), r);
+    FloatVec p = hn::Set(d, 1.98412698e-4F);
+    p = hn::MulAdd(p, r, hn::Set(d, 1.38888889e-3F));
+    p = hn::MulAdd(p, r, hn::Set(d, 8.33333333e-3F));
+    p = hn::MulAdd(p, r, hn::Set(d, 4.16666667e-2F));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.66666667e-1F));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.5F));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
+    const auto whole = hn::ConvertTo(di, n);
+    const auto half = hn::ShiftRight<1>(whole);
+    const auto bias = hn::Set(di, 127);
+    const FloatVec scale1 = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
+    const FloatVec scale2 = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(whole, half), bias)));
+    const FloatVec result = hn::Mul(hn::Mul(p, scale1), scale2);
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3F)), result);
+}
+
+// 1 / (1 + e^-x).
+HWY_INLINE FloatVec sigmoidVec(FloatTag d, FloatVec x) {
+    const FloatVec one = hn::Set(d, 1.0F);
+    return hn::Div(one, hn::Add(one, expVec(d, hn::Neg(x))));
+}
+
+// Sum of x[i] * y[i] in float, one accumulator a lane and a fixed order.
+template <class X, class Y>
+HWY_INLINE float dotVec(const X* HWY_RESTRICT x, const Y* HWY_RESTRICT y, size_t count) {
+    const FloatTag d;
+    FloatVec sum = hn::Zero(d);
+    forVectors(count, hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+        sum = hn::MulAdd(load(d, x + i, part), load(d, y + i, part), sum);
+    });
+    return sumLanes(d, sum);
+}
+
+}  // namespace wb::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target guard
