@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/model/causal_lm.h"
+#include "core/text/tokenizer.h"
+#include "inference/decode_strategy.h"
+#include "inference/generation.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace wb::inference {
+
+// Generates for any number of requests at once on one loaded model. All running outputs of all requests - base and
+// adapters, beams and samples - advance as one batch per token (twin decode): the base weights are read once, each row
+// gets its own adapter. Row results do not depend on what else is in the batch. Engine thread only.
+class GenerationSession {
+public:
+    // The model's adapters must be attached under the indices that the requests name. Borrows model and tokenizer.
+    // Throws InvalidArgument if a prompt is empty, or prompt and new tokens exceed the model's positions.
+    GenerationSession(const kernels::Context& context, core::CausalLm& model, const core::Tokenizer& tokenizer,
+                      std::vector<GenerationRequest> requests, GenerationObserver* observer = nullptr);
+
+    // Prefills one waiting request, or decodes one token of all running outputs. False when everything is finished.
+    bool step();
+    // Ends a request within the current token.
+    void cancel(size_t request);
+    // Steps until finished; `isCancelled` is polled between tokens.
+    void run(const std::function<bool()>& isCancelled = {});
+
+    const std::vector<GenerationRequest>& requests() const { return m_requests; }
+    GenerationResult result(size_t request) const;
+
+private:
+    using Clock = std::chrono::steady_clock;
+    struct Progress {
+        std::unique_ptr<DecodeStrategy> strategy;
+        bool isStarted = false;
+        bool isReported = false;
+        Clock::time_point start;
+        Clock::time_point firstToken;
+        Clock::time_point end;
+    };
+
+    void prefill(size_t request);
+    void decode();
+    void reportIfFinished(size_t request);
+    std::vector<float> lastLogits(const core::Tensor& hidden);
+    // Runs packed rows through the model and the cache; returns hidden states [rows, C].
+    core::Tensor runRows(std::span<const core::TokenId> ids, std::span<const int32_t> positions,
+                         std::span<const int32_t> bounds, std::span<const core::KvCache::Growth> growths,
+                         std::span<const core::AdapterRows> adapterRows);
+
+    const kernels::Context& m_context;
+    core::CausalLm& m_model;
+    GenerationObserver* m_observer;
+    std::vector<GenerationRequest> m_requests;
+    std::vector<Progress> m_progress;
+    std::unique_ptr<core::KvCache> m_cache;
+};
+
+}  // namespace wb::inference

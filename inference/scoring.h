@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/model/causal_lm.h"
+#include "inference/sampler.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace wb::inference {
+
+// Log-probabilities a model gives to text that is already there (teacher forcing).
+struct SequenceScore {
+    std::vector<double> logprobs;                    // of each scored id
+    std::vector<std::vector<TokenAlternative>> top;  // per scored id, if asked for
+};
+
+struct ScoreOptions {
+    int32_t adapter = -1;         // GenerationRequest::kBase or an attached index
+    int64_t topAlternatives = 0;  // per id
+};
+
+// Scores `continuation` after `prompt`. With an empty prompt the first id cannot be scored and is left out.
+// Throws InvalidArgument if both together exceed the model's positions.
+SequenceScore scoreContinuation(const kernels::Context& context, core::CausalLm& model,
+                                std::span<const core::TokenId> prompt, std::span<const core::TokenId> continuation,
+                                const ScoreOptions& options);
+
+// Logits [V] after the last id of a prompt.
+std::vector<float> lastLogits(const kernels::Context& context, core::CausalLm& model,
+                              std::span<const core::TokenId> prompt, int32_t adapter);
+
+struct TextScore {
+    double meanNll = 0;  // nats per scored token
+    double perplexity = 0;
+    int64_t tokens = 0;  // scored
+};
+
+// Scores running text in windows of at most `window` tokens that overlap by one, so that every id but the first of the
+// text is predicted once.
+TextScore scoreText(const kernels::Context& context, core::CausalLm& model, std::span<const core::TokenId> ids,
+                    int64_t window, int32_t adapter);
+
+}  // namespace wb::inference
