@@ -70,16 +70,4 @@ std::vector<std::string> datasetFormatNames();
 // InvalidArgument (no readable form, saying what to do).
 Dataset loadDataset(const std::filesystem::path& path, const LoadOptions& options = {});
 
-// What PromptTemplate's "auto" may look at for this data set.
-core::TemplateRequest templateRequest(const Dataset& dataset);
-
-// The template of a request, and the file read with the columns that template asks for. `nameOrPath` as in
-// TemplateRequest. Throws what loadDataset and resolveTemplate throw.
-struct TemplatedDataset {
-    Dataset dataset;
-    core::PromptTemplate promptTemplate;
-};
-TemplatedDataset loadWithTemplate(const std::filesystem::path& path, const std::string& nameOrPath,
-                                  const std::filesystem::path& modelFolder, LoadOptions options = {});
-
 }  // namespace wb::training
