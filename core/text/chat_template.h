@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -11,9 +12,9 @@
 namespace wb::core {
 
 struct ChatMessage {
-    std::string role;     // "system", "user", "assistant", "tool"
-    std::string content;  // plain text; typed parts are joined by the reader
-    float weight = 1.0F;  // 0 keeps the message as context and out of the loss
+    std::string role;           // "system", "user", "assistant", "tool"
+    std::string content;        // plain text; typed parts are joined by the reader
+    float weight = 1.0F;        // 0 keeps the message as context and out of the loss
     std::string toolCallsJson;  // assistant tool calls as a JSON array, empty if none
 
     bool operator==(const ChatMessage&) const = default;
@@ -22,7 +23,8 @@ struct ChatMessage {
 enum class SpanKind {
     Template,   // written by the template: markers, role names, new lines
     Input,      // came out of a message's content
-    Assistant,  // content of an assistant message, or inside {% generation %}: what is trained
+    Assistant,  // what is trained: content of an assistant message; if the template has {% generation %} blocks, what
+                // is written inside them and nothing else
 };
 
 // A half-open byte range of the rendered text; spans are sorted, do not overlap and cover the text.
@@ -31,6 +33,8 @@ struct TextSpan {
     size_t end = 0;
     SpanKind kind = SpanKind::Template;
     int message = -1;  // index of the message the text came from, -1 if from none
+    bool isMarker =
+        false;  // Assistant text that the template wrote, such as the end marker: special tokens may be parsed
 
     bool operator==(const TextSpan&) const = default;
 };
@@ -42,9 +46,10 @@ struct RenderedChat {
 
 struct RenderOptions {
     bool addGenerationPrompt = false;
-    std::string bosToken;
+    std::string bosToken;  // undefined in the template if empty, as is eosToken
     std::string eosToken;
-    std::string toolsJson;  // JSON array, empty if none
+    std::string toolsJson;            // JSON array, empty if none
+    std::optional<int64_t> unixTime;  // what strftime_now() sees, as UTC; the local clock if absent
 };
 
 // A Jinja chat template, limited in steps, depth and output size, with no access outside its variables.
