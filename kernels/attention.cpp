@@ -187,7 +187,8 @@ void attentionForward(const Context& context, const AttentionForwardArgs& args) 
     const AttentionChoice choice = pickAttention(context, problemOf(args));
     const bool isMath = choice.backend == AttentionBackend::Math;
     AttentionForwardArgs call = args;
-    const size_t bytes = cpu::attentionForwardMathWorkspace(args, context.numThreads);
+    const size_t bytes = isMath ? cpu::attentionForwardMathWorkspace(args, context.numThreads)
+                                : cpu::attentionForwardFlashWorkspace(args, context.numThreads);
     const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
     dispatch(context, isMath ? context.ops->attentionForwardMath : context.ops->attentionForwardFlash, call,
              costOf(context, args), attentionBackendName(choice.backend), choice.reason);
@@ -200,7 +201,8 @@ void attentionBackward(const Context& context, const AttentionBackwardArgs& args
     const AttentionChoice choice = pickAttention(context, problem);
     const bool isMath = choice.backend == AttentionBackend::Math;
     AttentionBackwardArgs call = args;
-    const size_t bytes = cpu::attentionBackwardMathWorkspace(args, context.numThreads);
+    const size_t bytes = isMath ? cpu::attentionBackwardMathWorkspace(args, context.numThreads)
+                                : cpu::attentionBackwardFlashWorkspace(args, context.numThreads);
     const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
     dispatch(context, isMath ? context.ops->attentionBackwardMath : context.ops->attentionBackwardFlash, call,
              costOf(context, args), attentionBackendName(choice.backend), choice.reason);

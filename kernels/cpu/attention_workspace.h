@@ -12,6 +12,8 @@ namespace wb::kernels::cpu {
 
 size_t attentionForwardMathWorkspace(const AttentionForwardArgs& args, int numThreads);
 size_t attentionBackwardMathWorkspace(const AttentionBackwardArgs& args, int numThreads);
+size_t attentionForwardFlashWorkspace(const AttentionForwardArgs& args, int numThreads);
+size_t attentionBackwardFlashWorkspace(const AttentionBackwardArgs& args, int numThreads);
 
 // Most keys any sequence of the call sees.
 int64_t longestCache(const PagedAttentionArgs& args);

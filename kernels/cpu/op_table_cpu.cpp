@@ -33,6 +33,7 @@ OpTable makeCpuOpTable() {
     table.attentionForwardMath.run = cpu::attentionForwardMath;
     table.attentionForwardFlash.run = cpu::attentionForwardFlash;
     table.attentionBackwardMath.run = cpu::attentionBackwardMath;
+    table.attentionBackwardFlash.run = cpu::attentionBackwardFlash;
     table.kvCacheStore.run = cpu::kvCacheStore;
     table.pagedAttention.run = cpu::pagedAttention;
     return table;

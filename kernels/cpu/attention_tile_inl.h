@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIMD pieces of the tiled attention kernels. Included once per Highway target, after highway.h.
+//
+// All products of attention, forward and backward, have one form on transposed tiles: C[row, lane] = sum over depth of
+// A[row, depth] * B[depth, lane], where A is read as scalars that are broadcast. So no operand is ever repacked, and
+// every element is one chain of fused multiply-adds in the order of depth: its bits do not depend on the tile's shape.
+
+#if defined(WB_KERNELS_CPU_ATTENTION_TILE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef WB_KERNELS_CPU_ATTENTION_TILE_INL_H
+#undef WB_KERNELS_CPU_ATTENTION_TILE_INL_H
+#else
+#define WB_KERNELS_CPU_ATTENTION_TILE_INL_H
+#endif
+
+#include "kernels/cpu/attention_tiles.h"
+#include "kernels/cpu/simd_inl.h"
+
+#include <hwy/highway.h>
+#include <limits>
+
+HWY_BEFORE_NAMESPACE();
+namespace wb::kernels::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// What the result of a product starts from.
+enum class Start { Zero, Keep, Scaled };
+
+// Which index of A is contiguous in memory.
+enum class Layout { DepthContiguous, RowContiguous };
+
+struct Operand {
+    const float* data;
+    size_t stride;  // elements between two values of the index that is not contiguous
+};
+
+// Accumulators of `Rows` rows times two vectors. Named members, not an array: GCC 12 keeps arrays of vectors in memory.
+template <class D, size_t Rows>
+struct Accumulators {
+    using V = hn::Vec<D>;
+    V first;
+    V second;
+    Accumulators<D, Rows - 1> next;
+
+    template <Start kStart>
+    HWY_INLINE void start(D d, const float* c, size_t stride, V scale0, V scale1, size_t lanes) {
+        if constexpr (kStart == Start::Zero) {
+            first = hn::Zero(d);
+            second = hn::Zero(d);
+        } else {
+            first = hn::LoadU(d, c);
+            second = hn::LoadU(d, c + lanes);
+            if constexpr (kStart == Start::Scaled) {
+                first = hn::Mul(first, scale0);
+                second = hn::Mul(second, scale1);
+            }
+        }
+        next.template start<kStart>(d, c + stride, stride, scale0, scale1, lanes);
+    }
+    HWY_INLINE void step(D d, const float* a, size_t rowStep, V b0, V b1) {
+        const V factor = hn::Set(d, *a);
+        first = hn::MulAdd(factor, b0, first);
+        second = hn::MulAdd(factor, b1, second);
+        next.step(d, a + rowStep, rowStep, b0, b1);
+    }
+    HWY_INLINE void finish(D d, float* c, size_t stride, size_t lanes) const {
+        hn::StoreU(first, d, c);
+        hn::StoreU(second, d, c + lanes);
+        next.finish(d, c + stride, stride, lanes);
+    }
+};
+
+template <class D>
+struct Accumulators<D, 0> {
+    using V = hn::Vec<D>;
+    template <Start kStart>
+    HWY_INLINE void start(D, const float*, size_t, V, V, size_t) {}
+    HWY_INLINE void step(D, const float*, size_t, V, V) {}
+    HWY_INLINE void finish(D, float*, size_t, size_t) const {}
+};
+
+// Registers: two accumulators a row, two of B, one of A; 32 vector registers from AVX-512 on, 16 before.
+#if HWY_TARGET <= HWY_AVX3
+constexpr size_t kRowsAtOnce = 8;
+#else
+constexpr size_t kRowsAtOnce = 6;
+#endif
+
+template <size_t kRows, Start kStart, Layout kLayout, class D>
+HWY_INLINE void multiplyRows(D d, Operand a, const float* b, size_t bStride, size_t depth, float* c, size_t cStride,
+                             const float* scale) {
+    const size_t lanes = hn::Lanes(d);
+    const size_t rowStep = kLayout == Layout::RowContiguous ? 1 : a.stride;
+    const size_t depthStep = kLayout == Layout::RowContiguous ? a.stride : 1;
+    Accumulators<D, kRows> sums;
+    auto scale0 = hn::Undefined(d);
+    auto scale1 = hn::Undefined(d);
+    if constexpr (kStart == Start::Scaled) {
+        scale0 = hn::LoadU(d, scale);
+        scale1 = hn::LoadU(d, scale + lanes);
+    }
+    sums.template start<kStart>(d, c, cStride, scale0, scale1, lanes);
+    const float* pointer = a.data;
+    for (size_t p = 0; p < depth; ++p, pointer += depthStep, b += bStride) {
+        sums.step(d, pointer, rowStep, hn::LoadU(d, b), hn::LoadU(d, b + lanes));
+    }
+    sums.finish(d, c, cStride, lanes);
+}
+
+template <size_t kRows, Start kStart, Layout kLayout, class D>
+HWY_INLINE void multiplyRest(D d, size_t rows, Operand a, const float* b, size_t bStride, size_t depth, float* c,
+                             size_t cStride, const float* scale) {
+    if constexpr (kRows > 0) {
+        if (rows == kRows) {
+            multiplyRows<kRows, kStart, kLayout>(d, a, b, bStride, depth, c, cStride, scale);
+        } else {
+            multiplyRest<kRows - 1, kStart, kLayout>(d, rows, a, b, bStride, depth, c, cStride, scale);
+        }
+    }
+}
+
+// One strip of two vectors of columns, all rows.
+template <Start kStart, Layout kLayout, class D>
+HWY_NOINLINE void multiplyStrip(D d, size_t rows, size_t depth, Operand a, const float* b, size_t bStride, float* c,
+                                size_t cStride, const float* scale) {
+    const size_t rowStep = kLayout == Layout::RowContiguous ? 1 : a.stride;
+    size_t row = 0;
+    for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) {
+        multiplyRows<kRowsAtOnce, kStart, kLayout>(d, {a.data + row * rowStep, a.stride}, b, bStride, depth,
+                                                   c + row * cStride, cStride, scale);
+    }
+    multiplyRest<kRowsAtOnce - 1, kStart, kLayout>(d, rows - row, {a.data + row * rowStep, a.stride}, b, bStride, depth,
+                                                   c + row * cStride, cStride, scale);
+}
+
+// C[rows, columns] = A[rows, depth] B[depth, columns], from C times scale[columns] where kStart says so. columns is a
+// multiple of kLaneStep.
+template <Start kStart, Layout kLayout>
+HWY_INLINE void multiply(size_t rows, size_t columns, size_t depth, Operand a, const float* b, size_t bStride, float* c,
+                         size_t cStride, const float* scale = nullptr) {
+    const FloatTag wide;
+    const size_t strip = 2 * hn::Lanes(wide);
+    size_t column = 0;
+    for (; column + strip <= columns; column += strip) {
+        multiplyStrip<kStart, kLayout>(wide, rows, depth, a, b + column, bStride, c + column, cStride,
+                                       scale == nullptr ? nullptr : scale + column);
+    }
+    if (column < columns) {  // only with 16 lanes
+        const hn::CappedTag<float, kLaneStep / 2> narrow;
+        multiplyStrip<kStart, kLayout>(narrow, rows, depth, a, b + column, bStride, c + column, cStride,
+                                       scale == nullptr ? nullptr : scale + column);
+    }
+}
+
+// e^x for x <= 88 with about 1 ulp error; 0 below -87.3; NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; the polynomial
+// of degree 6 has the least relative error over that range (2e-9).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V expSmall(D d, V x) {
+    const hn::RebindToSigned<D> di;
+    const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504088896341F)));
+    V r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125F), x);  // ln 2, upper bits: n times it is exact
+    r = hn::NegMulAdd(n, hn::Set(d, 1.42860682030941723212e-6F), r);
+    V p = hn::Set(d, 1.3836794532835484e-3F);
+    p = hn::MulAdd(p, r, hn::Set(d, 8.374856784939766e-3F));
+    p = hn::MulAdd(p, r, hn::Set(d, 4.1668228805065155e-2F));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.16666419804096222F));
+    p = hn::MulAdd(p, r, hn::Set(d, 0.49999991059303284F));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
+    const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3F)), hn::Mul(p, hn::BitCast(d, power)));
+}
+
+// tanh with about 2 ulp error: odd Taylor series near 0, where 1 - e^-2|x| would lose digits.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V tanhVec(D d, V x) {
+    const V square = hn::Mul(x, x);
+    V series = hn::Set(d, 62.0F / 2835.0F);
+    series = hn::MulAdd(series, square, hn::Set(d, -17.0F / 315.0F));
+    series = hn::MulAdd(series, square, hn::Set(d, 2.0F / 15.0F));
+    series = hn::MulAdd(series, square, hn::Set(d, -1.0F / 3.0F));
+    series = hn::MulAdd(hn::Mul(series, square), x, x);
+    const V magnitude = hn::Abs(x);
+    const V e = expSmall(d, hn::Mul(magnitude, hn::Set(d, -2.0F)));
+    const V one = hn::Set(d, 1.0F);
+    const V far = hn::CopySign(hn::Div(hn::Sub(one, e), hn::Add(one, e)), x);
+    return hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0.25F)), series, far);
+}
+
+// Calls body(row, column) for each vector of a [rows, columns] tile, row by row.
+template <class Body>
+HWY_INLINE void forTile(size_t rows, size_t columns, const Body& body) {
+    const size_t lanes = hn::Lanes(FloatTag());
+    for (size_t row = 0; row < rows; ++row) {
+        for (size_t column = 0; column < columns; column += lanes) body(row, column);
+    }
+}
+
+// out[i, :] = row i of `count` rows of `width` elements, as float; columns from width to outStride become 0.
+template <class T>
+void gatherRows(const T* from, int64_t stride, size_t count, size_t width, float* out, size_t outStride) {
+    const FloatTag d;
+    for (size_t row = 0; row < count; ++row, from += stride, out += outStride) {
+        forVectors(width, hn::Lanes(d),
+                   [&](size_t i, auto part) HWY_ATTR { store(load(d, from + i, part), d, out + i, part); });
+        for (size_t i = width; i < outStride; ++i) out[i] = 0;
+    }
+}
+
+// Row i of `out` = scale * in[i, 0 .. width].
+template <class T>
+void storeRows(const float* in, int64_t inStride, float scale, T* out, int64_t outStride, size_t count, size_t width) {
+    const FloatTag d;
+    const auto factor = hn::Set(d, scale);
+    for (size_t row = 0; row < count; ++row, in += inStride, out += outStride) {
+        forVectors(width, hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+            store(hn::Mul(hn::LoadU(d, in + i), factor), d, out + i, part);  // rows of `in` are padded
+        });
+    }
+}
+
+// x *= factor, for a count that is a multiple of kLaneStep.
+HWY_INLINE void multiplyInPlace(float* x, const float* factor, size_t count) {
+    const FloatTag d;
+    for (size_t i = 0; i < count; i += hn::Lanes(d)) {
+        hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, factor + i)), d, x + i);
+    }
+}
+
+template <class T>
+HWY_INLINE float toFloat(T value) {
+    return static_cast<float>(value);
+}
+
+// out[d, r] = scale * row r of the tile; lanes behind the last row become 0.
+template <class T>
+void gatherTransposed(const QueryTile& tile, const T* data, int64_t numHeads, int64_t headDim, float scale,
+                      float* out) {
+    const int64_t columns = tile.columns();
+    for (int64_t r = 0; r < columns; ++r) {
+        if (r < tile.numRows) {
+            const T* row = tile.row(data, r, numHeads, headDim);
+            for (int64_t i = 0; i < headDim; ++i) out[i * columns + r] = scale * toFloat(row[i]);
+        } else {
+            for (int64_t i = 0; i < headDim; ++i) out[i * columns + r] = 0;
+        }
+    }
+}
+
+// What turns products q k into scores.
+struct ScoreRules {
+    AttentionOptions options;
+    ConstView bias;
+    KeyRange seenBySome;
+    KeyRange seenByAll;
+
+    bool isMasked(int64_t firstKey, int64_t numKeys) const {
+        return firstKey < seenByAll.begin || firstKey + numKeys > seenByAll.end;
+    }
+    bool readsBias() const {
+        return options.bias == AttentionBias::Dense || options.bias == AttentionBias::DistanceTable;
+    }
+};
+
+// scores = cap tanh(scores / cap); slopes (optional) = derivative.
+HWY_INLINE void applySoftCap(float cap, float* scores, float* slopes, size_t rows, size_t columns) {
+    const FloatTag d;
+    const auto inverse = hn::Set(d, 1.0F / cap);
+    const auto one = hn::Set(d, 1.0F);
+    forTile(rows, columns, [&](size_t row, size_t column) HWY_ATTR {
+        float* at = scores + row * columns + column;
+        const auto t = tanhVec(d, hn::Mul(hn::LoadU(d, at), inverse));
+        hn::StoreU(hn::Mul(t, hn::Set(d, cap)), d, at);
+        if (slopes != nullptr) hn::StoreU(hn::NegMulAdd(t, t, one), d, slopes + row * columns + column);
+    });
+}
+
+// Products of a tile become scores S in place: soft cap, bias, -infinity where a key is hidden. `scratch` holds a tile.
+HWY_INLINE void applyRules(const ScoreRules& rules, const QueryTile& tile, const LaneFacts& facts, int64_t firstKey,
+                           int64_t numKeys, float* scores, float* capSlopes, float* scratch) {
+    const FloatTag d;
+    const hn::RebindToSigned<FloatTag> di;
+    const auto rows = static_cast<size_t>(numKeys);
+    const auto columns = static_cast<size_t>(tile.columns());
+    if (rules.options.softCap > 0) applySoftCap(rules.options.softCap, scores, capSlopes, rows, columns);
+    if (rules.options.bias == AttentionBias::Alibi) {
+        forTile(rows, columns, [&](size_t row, size_t column) HWY_ATTR {
+            float* at = scores + row * columns + column;
+            const auto j = hn::Set(d, static_cast<float>(firstKey + static_cast<int64_t>(row)));
+            const auto distance = hn::Abs(hn::Sub(hn::Load(d, facts.position + column), j));
+            hn::StoreU(hn::NegMulAdd(hn::Load(d, facts.slope + column), distance, hn::LoadU(d, at)), d, at);
+        });
+    } else if (rules.readsBias()) {
+        gatherBias(rules.bias, rules.options.bias, tile, firstKey, numKeys, scratch);
+        forTile(rows, columns, [&](size_t row, size_t column) HWY_ATTR {
+            float* at = scores + row * columns + column;
+            hn::StoreU(hn::Add(hn::LoadU(d, at), hn::LoadU(d, scratch + row * columns + column)), d, at);
+        });
+    }
+    if (!rules.isMasked(firstKey, numKeys)) return;
+    forTile(rows, columns, [&](size_t row, size_t column) HWY_ATTR {
+        float* at = scores + row * columns + column;
+        const auto j = hn::Set(di, static_cast<int32_t>(firstKey + static_cast<int64_t>(row)));
+        const auto isHidden =
+            hn::Or(hn::Lt(j, hn::Load(di, facts.firstKey + column)), hn::Lt(hn::Load(di, facts.lastKey + column), j));
+        hn::StoreU(hn::IfThenElse(hn::RebindMask(d, isHidden), hn::Set(d, kMinusInfinity), hn::LoadU(d, at)), d, at);
+    });
+}
+
+// One step of the online softmax (Milakov and Gimelshein 2018, arXiv:1805.02867): scores become exp(S - highest),
+// `highest` and `sum` go on, `shrink` is what earlier weights must be multiplied by.
+HWY_INLINE void softmaxStep(float* scores, size_t rows, size_t columns, float* highest, float* sum, float* shrink) {
+    const FloatTag d;
+    const auto nothing = hn::Set(d, kMinusInfinity);
+    for (size_t column = 0; column < columns; column += hn::Lanes(d)) {
+        float* strip = scores + column;
+        const auto before = hn::Load(d, highest + column);
+        auto top = before;
+        for (size_t row = 0; row < rows; ++row) top = hn::Max(top, hn::LoadU(d, strip + row * columns));
+        const auto shift = hn::IfThenZeroElse(hn::Eq(top, nothing), top);  // -inf - -inf would be NaN
+        auto total = hn::Zero(d);
+        for (size_t row = 0; row < rows; ++row) {
+            const auto weight = expSmall(d, hn::Sub(hn::LoadU(d, strip + row * columns), shift));
+            hn::StoreU(weight, d, strip + row * columns);
+            total = hn::Add(total, weight);
+        }
+        const auto factor = expSmall(d, hn::Sub(before, shift));
+        hn::Store(top, d, highest + column);
+        hn::Store(hn::MulAdd(hn::Load(d, sum + column), factor, total), d, sum + column);
+        hn::Store(factor, d, shrink + column);
+    }
+}
+
+}  // namespace wb::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target guard
