@@ -53,7 +53,7 @@ GenerationSession::GenerationSession(const kernels::Context& context, core::Caus
                                      GenerationObserver* observer)
     : m_context(context), m_model(model), m_observer(observer), m_requests(std::move(requests)) {
     int64_t blocks = 0;
-    const int32_t blockSize = KvCacheConfig{}.blockSize;
+    const int32_t blockSize = core::KvCacheConfig{}.blockSize;
     for (size_t i = 0; i < m_requests.size(); ++i) {
         const GenerationRequest& request = m_requests[i];
         check(request, model.config());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/memory_plan.h"
 
+#include "core/run/recipe_fields.h"
+#include "kernels/attention.h"
 #include "kernels/runtime/runtime.h"
 #include "training/sample_prompts.h"
 #include "training/steps.h"
@@ -82,7 +84,8 @@ MemoryPlan planMemory(const TrainingSetup& setup, Device device, int numThreads)
     generateSamples(tuning, setup);
 
     const kernels::MemoryStats& stats = runtime.allocator().stats();
-    MemoryPlan plan{.peakBytes = stats.peakBytes, .byOwner = stats.peakByOwner, .availableBytes = availableMemory(device)};
+    MemoryPlan plan{
+        .peakBytes = stats.peakBytes, .byOwner = stats.peakByOwner, .availableBytes = availableMemory(device)};
     plan.fits = plan.peakBytes <= plan.availableBytes;
     return plan;
 }

@@ -3,9 +3,9 @@
 
 #include "kernels/base/error.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 
 namespace wb::training {
 namespace {
@@ -21,11 +21,13 @@ void openModel(TrainingSetup& setup) {
         return;
     }
     if (recipe.method == core::TuneMethod::Lora) {
-        throw Error{ErrorCode::InvalidArgument,
-                    "training from scratch (from_config) needs method full: an adapter on random weights teaches nothing"};
+        throw Error{
+            ErrorCode::InvalidArgument,
+            "training from scratch (from_config) needs method full: an adapter on random weights teaches nothing"};
     }
     setup.config = core::readModelConfig(recipe.fromConfig);
-    setup.modelPath = fs::is_directory(recipe.fromConfig) ? fs::path(recipe.fromConfig) : fs::path(recipe.fromConfig).parent_path();
+    setup.modelPath =
+        fs::is_directory(recipe.fromConfig) ? fs::path(recipe.fromConfig) : fs::path(recipe.fromConfig).parent_path();
 }
 
 void checkVocabulary(const TrainingSetup& setup) {

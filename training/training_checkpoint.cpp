@@ -6,8 +6,8 @@
 #include "core/run/atomic_file.h"
 #include "kernels/base/error.h"
 
-#include <bit>
 #include <fmt/format.h>
+#include <bit>
 #include <nlohmann/json.hpp>
 
 namespace wb::training {
@@ -66,7 +66,8 @@ core::CheckpointInfo saveCheckpoint(const core::RunFolder& run, const TrainingSe
     const fs::path& folder = writer.folder();
     if (tuning.adapter() != nullptr) {
         createFolder(folder / kAdapterFolder);
-        const adapters::PeftConfig peft{.lora = tuning.adapter()->config(), .baseModel = setup.modelPath.string(), .sourceJson = {}};
+        const adapters::PeftConfig peft{
+            .lora = tuning.adapter()->config(), .baseModel = setup.modelPath.string(), .sourceJson = {}};
         adapters::writePeftAdapter(tuning.context(), *tuning.adapter(), peft, folder / kAdapterFolder);
     } else {
         core::writeModelFolder(tuning.context(), tuning.model(), core::companionFilesOf(setup.modelPath), folder);
@@ -80,7 +81,8 @@ TrainingState loadCheckpoint(const fs::path& folder, TuningModel& tuning) {
     const fs::path stateFile = folder / kStateFile;
     const Json json = Json::parse(core::readWholeFile(stateFile), nullptr, /*allow_exceptions=*/false);
     if (json.value("version", 0) != kStateVersion) {
-        throw Error{ErrorCode::CorruptFile, fmt::format("{}: is no training state of version {}", stateFile.string(), kStateVersion)};
+        throw Error{ErrorCode::CorruptFile,
+                    fmt::format("{}: is no training state of version {}", stateFile.string(), kStateVersion)};
     }
     TrainingState state;
     try {

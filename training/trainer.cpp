@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/trainer.h"
+
+#include "core/run/version.h"
+#include "kernels/base/error.h"
+#include "training/run_reporter.h"
+#include "training/sample_prompts.h"
+#include "training/steps.h"
+
+#include <fmt/format.h>
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+namespace wb::training {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kPausePoll = std::chrono::milliseconds(100);
+constexpr auto kDiskRetry = std::chrono::seconds(5);
+// A step whose loss or gradient is not finite is skipped; so many in a row end the run.
+constexpr int kMaxSkippedSteps = 5;
+
+double secondsSince(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+class Trainer::Session {
+public:
+    Session(kernels::Runtime& runtime, TrainingSetup setup, core::RunFolder run, const std::atomic<bool>& stop,
+            std::function<void(const core::Event&)> onEvent)
+        : m_runtime(runtime),
+          m_setup(std::move(setup)),
+          m_run(std::move(run)),
+          m_stop(stop),
+          m_report(m_run, runtime, std::move(onEvent)),
+          m_tuning(runtime.context(), m_setup.config, m_setup.source ? &*m_setup.source : nullptr, m_setup.recipe) {}
+
+    TrainOutcome run() {
+        try {
+            return runUnguarded();
+        } catch (const Error& error) {
+            m_report.write(core::ErrorRaised{errorCodeName(error.code()), error.what(), hintFor(error.code())});
+            throw;
+        }
+    }
+
+private:
+    static std::string hintFor(ErrorCode code) {
+        if (code == ErrorCode::OutOfMemory) return "Lower micro_batch_tokens or max_length, or choose method lora.";
+        return "Resume the run once the cause is gone: it continues from its last checkpoint.";
+    }
+
+    TrainOutcome runUnguarded() {
+        const auto start = Clock::now();
+        m_runtime.profiler().setEnabled(true);
+        restore();
+        m_report.started(m_setup, m_tuning, m_resumedFrom);
+        m_report.planned(planMemory(m_setup, m_runtime.context().device, m_runtime.context().numThreads));
+        if (!m_resumedFrom) evaluateNow();
+
+        std::string reason = "completed";
+        while (m_state.step < m_setup.totalSteps) {
+            if (isEarlyStop()) {
+                reason = "early_stopped";
+                break;
+            }
+            if (isStopWanted()) {
+                reason = "stopped";
+                break;
+            }
+            trainStep();
+        }
+        if (m_state.step > m_savedStep) checkpointNow();
+        return finish(reason, secondsSince(start));
+    }
+
+    void restore() {
+        const core::NewestCheckpoint newest = core::findNewestCheckpoint(m_run.checkpointsPath());
+        for (const std::string& problem : newest.refused) {
+            m_report.write(core::WarningRaised{problem, "An older checkpoint is used instead."});
+        }
+        if (newest.checkpoint) {
+            m_state = loadCheckpoint(newest.checkpoint->path, m_tuning);
+            m_savedStep = m_state.step;
+            if (m_state.dataHash != m_setup.data.prepared.contentHash) {
+                throw Error{ErrorCode::InvalidArgument,
+                            "the data of this run has changed since its last checkpoint; put the old file back or "
+                            "start a new run"};
+            }
+        }
+        // A run that was interrupted before its first checkpoint repeats from the start and says so.
+        if (newest.checkpoint || !core::readEvents(m_run.eventsPath()).empty()) m_resumedFrom = m_state.step;
+        m_state.dataHash = m_setup.data.prepared.contentHash;
+    }
+
+    const BatchPlan& epochPlan(int64_t epoch) {
+        if (!m_plan || m_planEpoch != epoch) {
+            m_plan = planEpoch(m_setup.data.prepared.train, m_setup.packing, epoch);
+            m_planEpoch = epoch;
+        }
+        return *m_plan;
+    }
+
+    void trainStep() {
+        const StepPlan& plan = epochPlan(m_state.cursor.epoch).steps[static_cast<size_t>(m_state.cursor.step)];
+        const int64_t step = m_state.step + 1;
+        const double learningRate = learningRateAt(m_setup.schedule, step);
+        const auto start = Clock::now();
+        const StepResult result = runStep(m_tuning, m_setup.data.prepared.train, plan,
+                                          {.learningRate = static_cast<float>(learningRate),
+                                           .step = step,
+                                           .dropoutSeed = static_cast<uint64_t>(m_setup.recipe.seed) + 1});
+        const double seconds = secondsSince(start);
+        m_state.step = step;
+        m_state.cursor = advance(m_state.cursor, m_setup.stepsPerEpoch);
+        m_state.trainSeconds += seconds;
+        m_state.trainTokens += result.tokens;
+        m_report.step(step, epochOf(step), result, learningRate, seconds);
+        checkFinite(result);
+
+        const bool endsEpoch = m_state.cursor.step == 0;
+        const bool isLast = step == m_setup.totalSteps;
+        if (endsEpoch || isLast || isDue(m_setup.recipe.evalEvery)) evaluateNow();
+        if (endsEpoch || isDue(m_setup.recipe.checkpointEvery)) checkpointNow();
+        m_report.kernels(step);
+    }
+
+    bool isDue(int64_t every) const { return every > 0 && m_state.step % every == 0; }
+    double epochOf(int64_t step) const {
+        return static_cast<double>(step) / static_cast<double>(m_setup.stepsPerEpoch);
+    }
+
+    void checkFinite(const StepResult& result) {
+        m_skippedSteps = result.wasApplied ? 0 : m_skippedSteps + 1;
+        if (result.wasApplied) return;
+        m_report.write(core::WarningRaised{
+            fmt::format("step {}: loss {} with gradient norm {}; the step was left out, the weights are unchanged",
+                        m_state.step, result.loss, result.gradNorm),
+            "A lower learning_rate usually helps."});
+        if (m_skippedSteps < kMaxSkippedSteps) return;
+        throw Error{
+            ErrorCode::InvalidArgument,
+            fmt::format("{} steps in a row had no finite loss; lower learning_rate (now {:g}) and resume or start anew",
+                        m_skippedSteps, m_setup.schedule.peak)};
+    }
+
+    void evaluateNow() {
+        const SequenceSet& validation = m_setup.data.prepared.validation;
+        const auto isStopping = [this] { return m_stop.load(); };
+        if (validation.size() > 0) {
+            const auto start = Clock::now();
+            const EvaluationResult result =
+                evaluate(m_tuning.model(), m_runtime.context(), m_tuning.adapter() != nullptr, validation,
+                         m_setup.packing.maxTokens);
+            // The untrained model is the mark to beat, not a candidate for the best step.
+            const bool isBest = m_state.step > 0 && noteResult(result.loss);
+            m_report.evaluated(m_state.step, epochOf(m_state.step), result, secondsSince(start), isBest);
+            if (isBest && m_setup.recipe.keepBest) checkpointNow();
+        }
+        const std::vector<GeneratedSample> samples = generateSamples(m_tuning, m_setup, isStopping);
+        for (size_t i = 0; i < samples.size(); ++i) m_report.sample(m_state.step, i, samples[i]);
+    }
+
+    // Keeps count for early stopping.
+    bool noteResult(float loss) {
+        const bool isGain = !m_state.bestStep || loss < m_state.bestLoss;
+        if (isGain && std::isfinite(loss)) {
+            m_state.bestStep = m_state.step;
+            m_state.bestLoss = loss;
+            m_state.evaluationsWithoutGain = 0;
+            return true;
+        }
+        ++m_state.evaluationsWithoutGain;
+        return false;
+    }
+
+    bool isEarlyStop() const {
+        return m_setup.recipe.earlyStopping > 0 && m_state.evaluationsWithoutGain >= m_setup.recipe.earlyStopping;
+    }
+
+    void checkpointNow() {
+        if (m_savedStep == m_state.step && m_state.step > 0) return;
+        while (true) {
+            try {
+                m_state.peakBytes = std::max(m_state.peakBytes, m_runtime.allocator().stats().peakBytes);
+                m_report.sync();
+                const core::CheckpointInfo info = saveCheckpoint(m_run, m_setup, m_tuning, m_state);
+                m_savedStep = m_state.step;
+                m_report.write(core::CheckpointSaved{m_state.step, "checkpoints/" + info.path.filename().string(),
+                                                     m_state.bestStep == m_state.step});
+                core::pruneCheckpoints(m_run.checkpointsPath(), static_cast<size_t>(m_setup.recipe.keepCheckpoints),
+                                       m_state.bestStep);
+                return;
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::Io) throw;
+                m_report.write(core::WarningRaised{error.what(), "Make room on the disk, then resume; the run waits."});
+                if (!waitWhilePaused("the checkpoint could not be written")) throw;
+            }
+        }
+    }
+
+    // Polls requests between steps; waits out a pause. True if the run is to stop.
+    bool isStopWanted() {
+        if (m_stop.load()) return true;
+        const core::RunControl control = m_run.control();
+        if (control == core::RunControl::Stop) return true;
+        if (control == core::RunControl::Pause) return !waitWhilePaused();
+        return false;
+    }
+
+    // False if the pause ended with a stop.
+    bool waitWhilePaused() {
+        m_report.write(core::StateChanged{"paused", "on request"});
+        while (true) {
+            if (m_stop.load() || m_run.control() == core::RunControl::Stop) return false;
+            if (m_run.control() != core::RunControl::Pause) break;
+            std::this_thread::sleep_for(kPausePoll);
+        }
+        m_report.write(core::StateChanged{"running", ""});
+        return true;
+    }
+
+    TrainOutcome finish(const std::string& reason, double seconds) {
+        m_run.clearControl();
+        TrainOutcome outcome{
+            .steps = m_state.step,
+            .bestStep = m_state.bestStep,
+            .bestLoss = m_state.bestLoss,
+            .reason = reason,
+            .weightHash = m_tuning.weightHash(),
+            .peakBytes = std::max(m_state.peakBytes, m_runtime.allocator().stats().peakBytes),
+            .tokensPerSecond = static_cast<double>(m_state.trainTokens) / std::max(m_state.trainSeconds, 1e-9),
+            .seconds = seconds};
+        m_report.finished(outcome);
+        return outcome;
+    }
+
+    kernels::Runtime& m_runtime;
+    TrainingSetup m_setup;
+    core::RunFolder m_run;
+    const std::atomic<bool>& m_stop;
+    RunReporter m_report;
+    TuningModel m_tuning;
+    TrainingState m_state;
+    std::optional<int64_t> m_resumedFrom;
+    int64_t m_savedStep = 0;
+    int m_skippedSteps = 0;
+    std::optional<BatchPlan> m_plan;
+    int64_t m_planEpoch = -1;
+};
+
+Trainer::Trainer(kernels::Runtime& runtime, TrainingSetup setup, core::RunFolder run, const std::atomic<bool>& stop,
+                 std::function<void(const core::Event&)> onEvent)
+    : m_session(std::make_unique<Session>(runtime, std::move(setup), std::move(run), stop, std::move(onEvent))) {}
+
+Trainer::~Trainer() = default;
+
+TrainOutcome Trainer::run() {
+    return m_session->run();
+}
+
+}  // namespace wb::training
