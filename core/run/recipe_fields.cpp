@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/run/edit_distance.h"
 #include "kernels/base/error.h"
 
 namespace wb::core {
@@ -159,7 +160,7 @@ Rows dataFields() {
         field<&Recipe::templateName>(
             {.key = "template",
              .label = "Template",
-             .help = "How rows become prompts: auto, plain, alpaca, chatml, model, or a template.json"}),
+             .help = "How rows become prompts: auto, plain, raw, alpaca, chatml, model, or a template.json"}),
         field<&Recipe::validationData>({.key = "validation_data",
                                         .label = "Validation data",
                                         .help = "File to validate on instead of a part of the training data",
@@ -378,22 +379,6 @@ Rows buildTable() {
     return table;
 }
 
-// Levenshtein distance of two short words.
-size_t editDistance(std::string_view a, std::string_view b) {
-    std::vector<size_t> row(b.size() + 1);
-    for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (size_t i = 1; i <= a.size(); ++i) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.size(); ++j) {
-            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-        }
-    }
-    return row[b.size()];
-}
-
 [[noreturn]] void refuse(const RecipeField& field, std::string_view value) {
     throw Error{ErrorCode::InvalidArgument,
                 fmt::format("{} is {}: allowed is {}", field.key, value.empty() ? "empty" : value, allowedText(field))};
@@ -476,17 +461,9 @@ const RecipeField* findRecipeField(std::string_view key) {
 }
 
 std::optional<std::string_view> nearestRecipeKey(std::string_view wrong) {
-    // A word that needs more than a third of its letters changed is not a slip of the finger.
-    size_t best = std::max<size_t>(2, wrong.size() / 3) + 1;
-    std::optional<std::string_view> nearest;
-    for (const RecipeField& field : recipeFields()) {
-        const size_t distance = wrong.size() > 64 ? best : editDistance(wrong, field.key);
-        if (distance < best) {
-            best = distance;
-            nearest = field.key;
-        }
-    }
-    return nearest;
+    std::vector<std::string_view> keys;
+    for (const RecipeField& field : recipeFields()) keys.push_back(field.key);
+    return nearestWord(wrong, keys);
 }
 
 void setField(Recipe& recipe, const RecipeField& field, const RecipeValue& value) {

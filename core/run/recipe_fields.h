@@ -45,7 +45,7 @@ std::span<const RecipeField> recipeFields();
 // The field with this key, or null.
 const RecipeField* findRecipeField(std::string_view key);
 
-// The key most like `wrong` by edit distance, or nothing if none is close.
+// The key most like `wrong`, or nothing if none is close.
 std::optional<std::string_view> nearestRecipeKey(std::string_view wrong);
 
 // Checks and assigns. Throws InvalidArgument "learning_rate is 7: allowed is 0 to 1".

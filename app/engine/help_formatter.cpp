@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/engine/help_formatter.h"
+
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <string_view>
+
+namespace wb::app {
+namespace {
+
+constexpr size_t kWidth = 100;
+constexpr size_t kTextColumn = 34;
+
+// `left` in its column, `text` broken at spaces to the right of it.
+std::string twoColumns(const std::string& left, std::string_view text) {
+    std::string out = "  " + left;
+    const std::string indent(kTextColumn, ' ');
+    if (out.size() + 2 > kTextColumn && !text.empty()) {
+        out += "\n" + indent;
+    } else {
+        out.resize(std::max(out.size(), kTextColumn), ' ');
+    }
+    while (!text.empty()) {
+        constexpr size_t kRoom = kWidth - kTextColumn;
+        size_t length = text.size();
+        if (length > kRoom) {
+            length = text.rfind(' ', kRoom);
+            if (length == std::string_view::npos) length = std::min(text.size(), text.find(' '));
+        }
+        out += text.substr(0, length);
+        text.remove_prefix(std::min(text.size(), length + 1));
+        if (!text.empty()) out += "\n" + indent;
+    }
+    while (!out.empty() && out.back() == ' ') out.pop_back();
+    return out + "\n";
+}
+
+}  // namespace
+
+std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
+    std::string usage = "Usage: " + (name.empty() ? app->get_name() : name);
+    const bool hasOptions = !app->get_options([](const CLI::Option* o) { return o->nonpositional(); }).empty();
+    for (const CLI::Option* option : app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
+        const std::string word = option->get_type_name().empty() ? option->get_name(true) : option->get_type_name();
+        const std::string repeated = option->get_expected_max() > 1 ? "..." : "";
+        usage += option->get_required() ? fmt::format(" {}{}", word, repeated) : fmt::format(" [{}{}]", word, repeated);
+    }
+    if (!app->get_subcommands([](const CLI::App*) { return true; }).empty()) usage += " COMMAND";
+    if (hasOptions) usage += " [OPTIONS]";
+    return usage + "\n";
+}
+
+std::string HelpFormatter::make_description(const CLI::App* app) const {
+    const std::string text = app->get_description();
+    return text.empty() ? std::string() : text + (text.back() == '.' ? "\n\n" : ".\n\n");
+}
+
+std::string HelpFormatter::make_group(std::string group, bool isPositional,
+                                      std::vector<const CLI::Option*> options) const {
+    std::string text = group + ":\n";
+    for (const CLI::Option* option : options) text += make_option(option, isPositional);
+    return text;
+}
+
+std::string HelpFormatter::make_option(const CLI::Option* option, bool isPositional) const {
+    const std::string type = option->get_type_size() == 0 ? std::string() : option->get_type_name();
+    if (isPositional) return twoColumns(type.empty() ? option->get_name(true) : type, option->get_description());
+    std::string left = option->get_name(false, true);
+    // CLI11 writes "--a,!--b" for a flag and its negation.
+    for (size_t at = left.find(','); at != std::string::npos; at = left.find(',', at + 2)) left.replace(at, 1, ", ");
+    if (!type.empty()) left += " " + type;
+    std::string text = option->get_description();
+    if (option->get_required()) text += " (required)";
+    return twoColumns(left, text);
+}
+
+std::string HelpFormatter::make_subcommand(const CLI::App* sub) const {
+    return twoColumns(sub->get_name(), sub->get_description());
+}
+
+std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const {
+    if (mode == CLI::AppFormatMode::Sub) return make_expanded(app);
+    std::string fullName = app->get_name();
+    for (const CLI::App* parent = app->get_parent(); parent != nullptr; parent = parent->get_parent()) {
+        fullName = parent->get_name() + " " + fullName;
+    }
+    (void)name;
+    std::string help = make_description(app) + make_usage(app, fullName);
+    const std::string arguments = make_positionals(app);
+    if (!arguments.empty()) help += "\n" + arguments;
+    if (app->get_parent() == nullptr) {
+        help += make_subcommands(app, mode) + "\n" + make_groups(app, mode);
+    } else {
+        help += "\n" + make_groups(app, mode) + make_subcommands(app, mode);
+        help += "\nOptions of whet itself (--json, --library, --device, --threads, --quiet): `whet --help`\n";
+    }
+    return help + make_footer(app);
+}
+
+}  // namespace wb::app
