@@ -131,4 +131,8 @@ Encoding SpanEncoder::encodeContinuation(const RenderedChat& rendered, ByteRange
     return encodeRange(rendered, range, true);
 }
 
+Encoding SpanEncoder::encodeTextContinuation(std::string_view text) const {
+    return encodePiece(text, SpecialTokens::None, true);
+}
+
 }  // namespace wb::core

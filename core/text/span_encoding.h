@@ -26,6 +26,9 @@ public:
     // tokenizers put in front of a text. Offsets refer to rendered.text.
     Encoding encodeContinuation(const RenderedChat& rendered, ByteRange range) const;
 
+    // The next part of a long text without a template, no special tokens parsed. Offsets refer to `text`.
+    Encoding encodeTextContinuation(std::string_view text) const;
+
 private:
     Encoding encodeRange(const RenderedChat& rendered, ByteRange range, bool isContinuation) const;
     Encoding encodePiece(std::string_view text, SpecialTokens special, bool isContinuation) const;

@@ -60,4 +60,8 @@ std::vector<HistogramBin> lengthHistogram(std::span<const int64_t> lengths, int 
 DataAudit auditDataset(const Dataset& dataset, std::span<const TokenizedExample> rows,
                        std::span<const BadLine> templateErrors, int64_t maxLength, const DataSplit* split);
 
+// Validation rows of a file of their own whose prompt is trained: lines of (training row, validation row).
+std::vector<LinePair> findLeaks(const Dataset& train, std::span<const TokenizedExample> trainRows,
+                                const Dataset& validation, std::span<const TokenizedExample> validationRows);
+
 }  // namespace wb::training

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <string>
 #include <vector>
 
 #include "core/run/recipe.h"
 #include "core/text/prompt_template.h"
+#include "core/text/span_encoding.h"
 #include "core/text/tokenizer.h"
 #include "training/data/dataset.h"
 
@@ -34,18 +35,40 @@ struct TokenizedExample {
 };
 
 // The text of a row under a template. Rows of mapped columns are handed over as prompt and response unless the template
-// names their own columns. Throws InvalidArgument if the template does not fit the row.
+// names their own columns; plain text stands for itself unless the template names its column.
+// Throws InvalidArgument if the template does not fit the row.
 core::RenderedChat renderExample(const Dataset& dataset, const Example& example,
                                  const core::PromptTemplate& promptTemplate);
-// The text a model is given to continue for this row; a byte-exact prefix of renderExample.
+// The text a model is given to continue for this row; a byte-exact prefix of renderExample. Empty for plain text.
 core::RenderedChat renderExamplePrompt(const Dataset& dataset, const Example& example,
                                        const core::PromptTemplate& promptTemplate);
+// What the model shall answer: the mapped response, the template's response columns, or the last answer.
+std::string responseText(const Dataset& dataset, const Example& example, const core::PromptTemplate& promptTemplate);
 
-// Renders and encodes one row. The prompt's ids are exactly what encodeRenderedPrompt gives for it; special tokens are
-// parsed only where the template wrote them. Throws as renderExample.
+// Renders and encodes rows. Borrows all three; thread-safe.
+class ExampleTokenizer {
+public:
+    ExampleTokenizer(const Dataset& dataset, const core::PromptTemplate& promptTemplate,
+                     const core::Tokenizer& tokenizer);
+
+    // The prompt's ids are exactly what core::SpanEncoder::encodePrompt gives for it; special tokens are parsed only
+    // where the template wrote them. Throws as renderExample.
+    TokenizedExample tokenize(const Example& example, const TokenizeOptions& options) const;
+
+private:
+    const Dataset& m_dataset;
+    const core::PromptTemplate& m_template;
+    const core::Tokenizer& m_tokenizer;
+    core::SpanEncoder m_encoder;
+};
+
+// One row, for display. For many rows make one ExampleTokenizer, which looks at the vocabulary once.
 TokenizedExample tokenizeExample(const Dataset& dataset, const Example& example,
                                  const core::PromptTemplate& promptTemplate, const core::Tokenizer& tokenizer,
                                  const TokenizeOptions& options);
+
+// Shortens a row to at most maxLength ids (0: no limit) and sets the flags and counts that follow from it.
+void cutExample(TokenizedExample& example, int64_t maxLength);
 
 // All rows in order, on `threads` threads (0: one per core). A row that the template refuses comes back empty, with its
 // line and reason in `badLines`. `rendered` and `bytes` are left empty to save memory.

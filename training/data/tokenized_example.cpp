@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/data/tokenized_example.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "kernels/base/error.h"
+#include "training/data/parallel_for.h"
+
+namespace wb::training {
+namespace {
+
+constexpr size_t kRowsPerTask = 32;
+
+bool isBlank(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
+
+// FNV-1a, 64 bit.
+uint64_t hashOf(std::string_view text) {
+    uint64_t hash = 0xcbf29ce484222325ULL;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    return hash;
+}
+
+// Whether the template asks for columns that this row has under their own names.
+bool namesOwnColumns(const core::PromptTemplate& promptTemplate, const Example& example) {
+    if (promptTemplate.kind() != core::TemplateKind::Columns) return false;
+    const auto has = [&](const std::string& name) { return example.columns.contains(name); };
+    const auto& prompt = promptTemplate.promptColumns();
+    const auto& response = promptTemplate.responseColumns();
+    return !(prompt.empty() && response.empty()) && std::all_of(prompt.begin(), prompt.end(), has) &&
+           std::all_of(response.begin(), response.end(), has);
+}
+
+bool standsForItself(const Dataset& dataset, const Example& example, const core::PromptTemplate& promptTemplate) {
+    return dataset.kind == DatasetKind::Text && !namesOwnColumns(promptTemplate, example);
+}
+
+core::PromptColumns mappedColumns(const ColumnMapping& mapping, const Example& example) {
+    core::PromptColumns columns;
+    std::string& prompt = columns["prompt"];
+    for (const std::string& name : mapping.prompt) {
+        const auto found = example.columns.find(name);
+        if (found == example.columns.end() || found->second.empty()) continue;
+        if (!prompt.empty()) prompt += "\n\n";
+        prompt += found->second;
+    }
+    const auto response = example.columns.find(mapping.response);
+    columns["response"] = response != example.columns.end() ? response->second : std::string();
+    return columns;
+}
+
+core::PromptColumns columnsFor(const Dataset& dataset, const Example& example,
+                               const core::PromptTemplate& promptTemplate) {
+    const bool isMapped = dataset.mapping.isKnown() && !namesOwnColumns(promptTemplate, example);
+    return isMapped ? mappedColumns(dataset.mapping, example) : example.columns;
+}
+
+// Marks the ids whose bytes touch an answer.
+void markTrained(TokenizedExample& result, const std::vector<core::TextSpan>& spans, core::TrainOn trainOn) {
+    result.trained.assign(result.ids.size(), trainOn == core::TrainOn::All ? 1 : 0);
+    size_t next = 0;  // first span that may still touch an id: both lists are sorted
+    for (size_t i = 0; trainOn == core::TrainOn::Response && i < result.ids.size(); ++i) {
+        const core::ByteRange bytes = result.bytes[i];
+        if (bytes.begin == bytes.end) continue;
+        while (next < spans.size() && spans[next].end <= bytes.begin) ++next;
+        for (size_t s = next; s < spans.size() && spans[s].begin < bytes.end; ++s)
+            if (spans[s].kind == core::SpanKind::Assistant) result.trained[i] = 1;
+    }
+    if (!result.trained.empty()) result.trained.front() = 0;
+}
+
+bool hasInput(const core::RenderedChat& prompt) {
+    return std::any_of(prompt.spans.begin(), prompt.spans.end(), [](const core::TextSpan& span) {
+        return span.kind != core::SpanKind::Template && span.end > span.begin;
+    });
+}
+
+}  // namespace
+
+core::RenderedChat renderExample(const Dataset& dataset, const Example& example,
+                                 const core::PromptTemplate& promptTemplate) {
+    if (!example.messages.empty()) return promptTemplate.renderRow(example.messages, example.toolsJson);
+    if (!standsForItself(dataset, example, promptTemplate))
+        return promptTemplate.renderRow(columnsFor(dataset, example, promptTemplate));
+    core::RenderedChat rendered;
+    rendered.text = example.columns.at("text");
+    rendered.spans.push_back({0, rendered.text.size(), core::SpanKind::Assistant, 0});
+    return rendered;
+}
+
+core::RenderedChat renderExamplePrompt(const Dataset& dataset, const Example& example,
+                                       const core::PromptTemplate& promptTemplate) {
+    if (!example.messages.empty()) return promptTemplate.renderPrompt(example.messages, example.toolsJson);
+    if (standsForItself(dataset, example, promptTemplate)) return {};
+    return promptTemplate.renderPrompt(columnsFor(dataset, example, promptTemplate));
+}
+
+std::string responseText(const Dataset& dataset, const Example& example, const core::PromptTemplate& promptTemplate) {
+    if (!example.messages.empty()) {
+        const auto last = std::find_if(example.messages.rbegin(), example.messages.rend(),
+                                       [](const core::ChatMessage& message) { return message.role == "assistant"; });
+        if (last == example.messages.rend()) return {};
+        return last->content.empty() ? last->toolCallsJson : last->content;
+    }
+    if (standsForItself(dataset, example, promptTemplate)) return example.columns.at("text");
+    const core::PromptColumns columns = columnsFor(dataset, example, promptTemplate);
+    if (const auto mapped = columns.find("response"); dataset.mapping.isKnown() && mapped != columns.end())
+        return mapped->second;
+    std::string text;
+    for (const std::string& name : promptTemplate.responseColumns()) {
+        const auto found = columns.find(name);
+        if (found != columns.end()) text += (text.empty() ? "" : "\n") + found->second;
+    }
+    return text;
+}
+
+ExampleTokenizer::ExampleTokenizer(const Dataset& dataset, const core::PromptTemplate& promptTemplate,
+                                   const core::Tokenizer& tokenizer)
+    : m_dataset(dataset), m_template(promptTemplate), m_tokenizer(tokenizer), m_encoder(tokenizer) {}
+
+TokenizedExample ExampleTokenizer::tokenize(const Example& example, const TokenizeOptions& options) const {
+    TokenizedExample result;
+    result.rendered = renderExample(m_dataset, example, m_template);
+    const core::RenderedChat prompt = renderExamplePrompt(m_dataset, example, m_template);
+    const std::string& text = result.rendered.text;
+    if (text.compare(0, prompt.text.size(), prompt.text) != 0)
+        throw Error{
+            ErrorCode::InvalidArgument,
+            fmt::format("template '{}' writes the prompt of this row differently when an answer follows, so the "
+                        "model would be asked something else than it was taught",
+                        m_template.name())};
+
+    core::Encoding ids = m_encoder.encodePrompt(prompt);
+    result.promptLength = static_cast<int64_t>(ids.ids.size());
+    core::Encoding rest = m_encoder.encodeContinuation(result.rendered, {prompt.text.size(), text.size()});
+    result.ids = std::move(ids.ids);
+    result.bytes = std::move(ids.offsets);
+    result.ids.insert(result.ids.end(), rest.ids.begin(), rest.ids.end());
+    result.bytes.insert(result.bytes.end(), rest.offsets.begin(), rest.offsets.end());
+    markTrained(result, result.rendered.spans, options.trainOn);
+
+    const bool isText = standsForItself(m_dataset, example, m_template);
+    const auto& eos = m_tokenizer.specialIds().eos;
+    if ((m_template.encoding().appendsEos || isText) && eos && !result.ids.empty()) {
+        // An answer that is context only (weight 0) ends untrained.
+        const bool isTrained = result.trained.back() != 0 || options.trainOn == core::TrainOn::All;
+        result.ids.push_back(*eos);
+        result.bytes.push_back({text.size(), text.size()});
+        result.trained.push_back(isTrained ? 1 : 0);
+    }
+    result.isEmptyResponse = isBlank(responseText(m_dataset, example, m_template));
+    result.contentHash = hashOf(text);
+    result.promptHash = hasInput(prompt) ? hashOf(prompt.text) : result.contentHash;
+    cutExample(result, options.maxLength);
+    return result;
+}
+
+TokenizedExample tokenizeExample(const Dataset& dataset, const Example& example,
+                                 const core::PromptTemplate& promptTemplate, const core::Tokenizer& tokenizer,
+                                 const TokenizeOptions& options) {
+    return ExampleTokenizer(dataset, promptTemplate, tokenizer).tokenize(example, options);
+}
+
+void cutExample(TokenizedExample& example, int64_t maxLength) {
+    const auto length = static_cast<int64_t>(example.ids.size());
+    example.fullLength = std::max(example.fullLength, length);
+    if (maxLength > 0 && length > maxLength) {
+        const auto limit = static_cast<size_t>(maxLength);
+        example.isTruncated = true;
+        example.losesTarget =
+            example.losesTarget || std::any_of(example.trained.begin() + maxLength, example.trained.end(),
+                                               [](uint8_t isTrained) { return isTrained != 0; });
+        example.ids.resize(limit);
+        example.trained.resize(limit);
+        if (!example.bytes.empty()) example.bytes.resize(limit);
+    }
+    example.labelTokens = std::count(example.trained.begin(), example.trained.end(), uint8_t{1});
+}
+
+std::vector<TokenizedExample> tokenizeDataset(const Dataset& dataset, const core::PromptTemplate& promptTemplate,
+                                              const core::Tokenizer& tokenizer, const TokenizeOptions& options,
+                                              int threads, std::vector<BadLine>& badLines) {
+    const ExampleTokenizer exampleTokenizer(dataset, promptTemplate, tokenizer);
+    const size_t rows = dataset.examples.size();
+    std::vector<TokenizedExample> result(rows);
+    std::vector<std::string> problems(rows);
+    parallelFor((rows + kRowsPerTask - 1) / kRowsPerTask, threads, [&](size_t task) {
+        const size_t end = std::min(rows, (task + 1) * kRowsPerTask);
+        for (size_t row = task * kRowsPerTask; row < end; ++row) {
+            try {
+                result[row] = exampleTokenizer.tokenize(dataset.examples[row], options);
+                result[row].rendered = {};
+                result[row].bytes = {};
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::InvalidArgument) throw;
+                problems[row] = error.what();
+            }
+        }
+    });
+    for (size_t row = 0; row < rows; ++row)
+        if (!problems[row].empty()) badLines.push_back({dataset.examples[row].sourceLine, problems[row]});
+    return result;
+}
+
+}  // namespace wb::training
