@@ -10,4 +10,21 @@ std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view t
     return ids;
 }
 
+std::string Tokenizer::decode(std::span<const TokenId> ids) const {
+    StreamDecoder decoder(*this);
+    std::string text;
+    for (const TokenId id : ids) text += decoder.push(id);
+    return text + decoder.flush();
+}
+
+std::string StreamDecoder::push(TokenId id) {
+    if (m_tokenizer.isSpecial(id)) return {};
+    const auto kind = m_tokenizer.isByteToken(id) ? TextAssembler::TokenKind::Byte : TextAssembler::TokenKind::Text;
+    return m_assembler.push(m_tokenizer.tokenBytes(id), kind);
+}
+
+std::string StreamDecoder::flush() {
+    return m_assembler.flush();
+}
+
 }  // namespace wb::core

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/text/text_assembler.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -14,11 +16,11 @@ namespace wb::core {
 
 using TokenId = int32_t;
 
-// Which special tokens encode() may produce. Text that came from a user is encoded with None, so that a row which
-// contains "</s>" cannot end a sequence.
+// Which tokens that the vocabulary marks as special encode() may produce from their names in the text. Text that came
+// from a user is encoded with None, so that a row which contains "</s>" cannot end a sequence.
 enum class SpecialTokens {
-    None,   // added tokens in the text stay plain text
-    Parse,  // added tokens in the text become their ids
+    None,   // special tokens stay plain text; other added tokens (runs of spaces, say) are part of any encoding
+    Parse,  // every added token in the text becomes its id
 };
 
 // A half-open range of bytes of the encoded text.
@@ -58,9 +60,14 @@ public:
     // Encodes without BOS or EOS. Invalid UTF-8 is replaced by U+FFFD first (offsets then refer to the replaced text).
     virtual Encoding encode(std::string_view text, SpecialTokens special = SpecialTokens::None) const = 0;
 
-    // The whole text of a sequence, as the reference implementation decodes it with special tokens skipped.
-    // Throws InvalidArgument on an id outside the vocabulary.
-    virtual std::string decode(std::span<const TokenId> ids) const = 0;
+    // The whole text of a sequence, as the reference implementation decodes it with special tokens skipped (and without
+    // its optional clean-up of spaces). Throws InvalidArgument on an id outside the vocabulary.
+    virtual std::string decode(std::span<const TokenId> ids) const;
+
+    // How tokenBytes() of a sequence are joined to its text.
+    virtual DecodeRules decodeRules() const { return {}; }
+    // Whether the id stands for one raw byte ("<0xE2>") in a vocabulary of characters.
+    virtual bool isByteToken(TokenId) const { return false; }
 
     // The raw bytes one id contributes in the middle of a text ("▁the" gives " the", "<0xE2>" gives one byte).
     virtual std::string tokenBytes(TokenId id) const = 0;
@@ -79,18 +86,18 @@ std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view t
 std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& modelPath);
 
 // Turns a stream of ids into text whose pieces are always whole code points: bytes of an incomplete one are held back.
-// Joining all pieces and flush() gives decode() of the same ids. One instance per stream; not thread-safe.
+// Joining all pieces and flush() gives decode() of the same ids. Special tokens give nothing. One instance per stream;
+// not thread-safe.
 class StreamDecoder {
 public:
-    explicit StreamDecoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {}
+    explicit StreamDecoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer), m_assembler(tokenizer.decodeRules()) {}
 
     std::string push(TokenId id);
     std::string flush();  // what is left at the end, with U+FFFD for bytes that never became a character
 
 private:
     const Tokenizer& m_tokenizer;
-    std::vector<TokenId> m_ids;
-    size_t m_emittedBytes = 0;
+    TextAssembler m_assembler;
 };
 
 }  // namespace wb::core

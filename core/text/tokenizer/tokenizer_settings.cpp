@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/text/tokenizer/tokenizer_settings.h"
+
+#include "core/format/json_reader.h"
+#include "kernels/base/error.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+namespace wb::core {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxBytes = size_t{64} << 20;
+constexpr int64_t kMaxId = (int64_t{1} << 22) - 1;
+
+// A token is written as its text or as {"content": text, ...}.
+std::optional<std::string> tokenText(const JsonObject& object, const char* key) {
+    const nlohmann::json* value = object.find(key);
+    if (value == nullptr) return std::nullopt;
+    if (value->is_object()) return JsonObject(*value, object.sourceName() + ": " + key).text("content");
+    return object.text(key);
+}
+
+void readRoles(const JsonObject& object, TokenizerSettings& settings) {
+    const auto read = [&](const char* key, std::optional<std::string>& role) {
+        if (!role) role = tokenText(object, key);
+    };
+    read("bos_token", settings.bosToken);
+    read("eos_token", settings.eosToken);
+    read("pad_token", settings.padToken);
+    read("unk_token", settings.unkToken);
+}
+
+AddedToken readAddedToken(const std::string& idText, const nlohmann::json& value, const JsonObject& parent) {
+    int64_t id = -1;
+    const char* end = idText.data() + idText.size();
+    const auto [parsed, status] = std::from_chars(idText.data(), end, id);
+    if (status != std::errc{} || parsed != end || id < 0 || id > kMaxId) {
+        parent.fail("added_tokens_decoder", fmt::format("has '{}' where a token id belongs", idText));
+    }
+    const JsonObject object(value, fmt::format("{}: added_tokens_decoder {}", parent.sourceName(), idText));
+    AddedToken token;
+    token.id = static_cast<TokenId>(id);
+    token.content = object.text("content").value_or("");
+    token.isSpecial = object.boolean("special").value_or(false);
+    token.isNormalized = object.boolean("normalized").value_or(!token.isSpecial);
+    token.isSingleWord = object.boolean("single_word").value_or(false);
+    token.stripsLeft = object.boolean("lstrip").value_or(false);
+    token.stripsRight = object.boolean("rstrip").value_or(false);
+    return token;
+}
+
+void readConfig(const fs::path& file, TokenizerSettings& settings, std::map<TokenId, AddedToken>& added) {
+    const nlohmann::json root = readJsonFile(file, kMaxBytes);
+    const JsonObject object(root, file.string());
+    settings.tokenizerClass = object.text("tokenizer_class").value_or("");
+    settings.addBos = object.boolean("add_bos_token");
+    settings.addEos = object.boolean("add_eos_token");
+    settings.addPrefixSpace = object.boolean("add_prefix_space");
+    settings.isLegacy = object.boolean("legacy").value_or(true);
+    readRoles(object, settings);
+    const nlohmann::json* decoder = object.find("added_tokens_decoder");
+    if (decoder == nullptr) return;
+    if (!decoder->is_object()) object.fail("added_tokens_decoder", "is no object");
+    for (const auto& [id, value] : decoder->items()) {
+        AddedToken token = readAddedToken(id, value, object);
+        added.insert_or_assign(token.id, std::move(token));
+    }
+}
+
+// The older form: {"<|im_start|>": 32000}, without flags.
+void readOldAddedTokens(const fs::path& file, std::map<TokenId, AddedToken>& added) {
+    const nlohmann::json root = readJsonFile(file, kMaxBytes);
+    const JsonObject object(root, file.string());
+    for (const auto& [content, value] : root.items()) {
+        const auto id = object.integer(content.c_str());
+        if (!id || *id < 0 || *id > kMaxId) object.fail(content, "has no token id");
+        added.insert({static_cast<TokenId>(*id), {.id = static_cast<TokenId>(*id), .content = content}});
+    }
+}
+
+}  // namespace
+
+TokenizerSettings readTokenizerSettings(const fs::path& folder) {
+    TokenizerSettings settings;
+    std::map<TokenId, AddedToken> added;
+    const fs::path config = folder / "tokenizer_config.json";
+    if (fs::exists(config)) readConfig(config, settings, added);
+    const fs::path map = folder / "special_tokens_map.json";
+    if (fs::exists(map)) {
+        const nlohmann::json root = readJsonFile(map, kMaxBytes);
+        readRoles(JsonObject(root, map.string()), settings);
+    }
+    const fs::path old = folder / "added_tokens.json";
+    if (fs::exists(old)) readOldAddedTokens(old, added);
+    for (auto& [id, token] : added) {
+        // A token with a role is special whatever its own flags say: it must not come out of a user's text.
+        for (const auto* role : {&settings.bosToken, &settings.eosToken, &settings.padToken, &settings.unkToken}) {
+            if (*role == token.content) token.isSpecial = true;
+        }
+        settings.addedTokens.push_back(std::move(token));
+    }
+    return settings;
+}
+
+}  // namespace wb::core
