@@ -182,23 +182,35 @@ private:
         return m_setup.recipe.earlyStopping > 0 && m_state.evaluationsWithoutGain >= m_setup.recipe.earlyStopping;
     }
 
+    void saveNow() {
+        m_state.peakBytes = std::max(m_state.peakBytes, m_runtime.allocator().stats().peakBytes);
+        m_report.sync();
+        const core::CheckpointInfo info = saveCheckpoint(m_run, m_setup, m_tuning, m_state);
+        m_savedStep = m_state.step;
+        m_report.write(core::CheckpointSaved{m_state.step, "checkpoints/" + info.path.filename().string(),
+                                             m_state.bestStep == m_state.step});
+        const std::optional<int64_t> kept = m_setup.recipe.keepBest ? m_state.bestStep : std::nullopt;
+        core::pruneCheckpoints(m_run.checkpointsPath(), static_cast<size_t>(m_setup.recipe.keepCheckpoints), kept);
+    }
+
+    // A disk that is full pauses the run instead of ending it: the checkpoint is tried again until it succeeds.
     void checkpointNow() {
-        if (m_savedStep == m_state.step && m_state.step > 0) return;
+        if (m_savedStep == m_state.step) return;
+        bool isWaiting = false;
         while (true) {
             try {
-                m_state.peakBytes = std::max(m_state.peakBytes, m_runtime.allocator().stats().peakBytes);
-                m_report.sync();
-                const core::CheckpointInfo info = saveCheckpoint(m_run, m_setup, m_tuning, m_state);
-                m_savedStep = m_state.step;
-                m_report.write(core::CheckpointSaved{m_state.step, "checkpoints/" + info.path.filename().string(),
-                                                     m_state.bestStep == m_state.step});
-                core::pruneCheckpoints(m_run.checkpointsPath(), static_cast<size_t>(m_setup.recipe.keepCheckpoints),
-                                       m_state.bestStep);
+                saveNow();
+                if (isWaiting) m_report.write(core::StateChanged{"running", ""});
                 return;
             } catch (const Error& error) {
-                if (error.code() != ErrorCode::Io) throw;
-                m_report.write(core::WarningRaised{error.what(), "Make room on the disk, then resume; the run waits."});
-                if (!waitWhilePaused("the checkpoint could not be written")) throw;
+                if (error.code() != ErrorCode::Io || m_stop.load()) throw;
+                if (!isWaiting) {
+                    m_report.tryWrite(
+                        core::WarningRaised{error.what(), "Make room on the disk; the run waits and tries again."});
+                    m_report.tryWrite(core::StateChanged{"paused", "the checkpoint could not be written"});
+                }
+                isWaiting = true;
+                std::this_thread::sleep_for(kDiskRetry);
             }
         }
     }

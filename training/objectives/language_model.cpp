@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plain language modelling: every token of running text is learnt from those before it.
+#include "training/data/templated_dataset.h"
 #include "training/objectives/objectives.h"
 
 namespace wb::training {

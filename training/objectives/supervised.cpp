@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Supervised fine-tuning: rows of prompt and response under a template, loss on the response by default.
+#include "training/data/templated_dataset.h"
 #include "training/objectives/objectives.h"
 
 namespace wb::training {

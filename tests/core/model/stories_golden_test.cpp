@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trained 260K-parameter network with logits and log-probabilities from an independent C program.
+#include "core/model/causal_lm.h"
+#include "core/model/weights.h"
+#include "kernels/lm_head_loss.h"
+#include "tests/core/model/tiny_model.h"
+
+#include <gtest/gtest.h>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace wb::core {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path storiesFolder() {
+    const char* chosen = std::getenv("WHETBENCH_SHARED_DATA");
+    const fs::path data = chosen != nullptr ? fs::path(chosen) : fs::path(WHETBENCH_SOURCE_DIR) / "../shared/data";
+    return data / "models/stories260K";
+}
+
+class StoriesGolden : public testing::TestWithParam<std::pair<const char*, double>> {};
+
+TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
+    const auto [file, tolerance] = GetParam();
+    const fs::path folder = storiesFolder();
+    if (!fs::exists(folder / "expected.json"))
+        GTEST_SKIP() << folder / "expected.json"
+                     << " is absent";
+    const auto expected = nlohmann::json::parse(std::ifstream(folder / "expected.json"));
+    kernels::Runtime runtime = test::cpuRuntime();
+    const kernels::Context& device = runtime.context();
+    const ModelSource source = ModelSource::open(folder / file);
+    CausalLm model(device, source.config(), DType::F32);
+    loadWeights(device, model, source);
+    for (const auto& prompt : expected["prompts"]) {
+        const auto ids = prompt["ids"].get<std::vector<int32_t>>();
+        const auto count = static_cast<int32_t>(ids.size());
+        const Context context{device};
+        const Tensor hidden = model
+                                  .forward(context, packInput(device, ids, positionsOf(std::vector<int32_t>{0, count}),
+                                                              std::vector<int32_t>{0, count}))
+                                  .value;
+        const std::vector<float> logits = toFloats(device, model.logits(device, hidden.rows(count - 1, count)));
+        const auto lastLogits = prompt["last_logits"].get<std::vector<float>>();
+        ASSERT_EQ(logits.size(), lastLogits.size());
+        for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], lastLogits[i], tolerance) << "token " << i;
+
+        std::vector<int32_t> labels(ids.begin() + 1, ids.end());
+        labels.push_back(kernels::kIgnoredLabel);
+        const Tensor wanted = Tensor::fromInts(device, labels, kernels::MemoryOwner::Activations);
+        const std::vector<float> losses = toFloats(device, model.loss(context, {hidden}, wanted, 0.0F).losses.value);
+        const auto logprobs = prompt["logprob_next"].get<std::vector<float>>();
+        for (size_t i = 0; i < logprobs.size(); ++i)
+            ASSERT_NEAR(-losses[i], logprobs[i], tolerance) << "position " << i;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, StoriesGolden,
+                         testing::Values(std::pair{"hf", 1e-4}, std::pair{"stories260K-f32.gguf", 1e-4},
+                                         // Weights rounded to 8 bits of fraction: logits move by some hundredths.
+                                         std::pair{"stories260K-bf16.gguf", 0.3}));
+
+}  // namespace
+}  // namespace wb::core

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/core/model/tiny_model.h"
+
+#include "kernels/base/philox.h"
+
+namespace wb::test {
+
+core::ModelConfig tinyConfig(const TinyModelOptions& options) {
+    core::ModelConfig config;
+    config.modelType = "llama";
+    config.hiddenSize = 24;
+    config.intermediateSize = 40;
+    config.numLayers = options.layers;
+    config.numHeads = 4;
+    config.numKvHeads = 2;
+    config.headDim = 6;
+    config.vocabularySize = options.vocabulary;
+    config.maxPositions = 128;
+    config.rmsNormEps = 1e-5;
+    config.tieWordEmbeddings = options.isTied;
+    config.attentionBias = options.hasBias;
+    config.outputBias = options.hasBias;
+    config.mlpBias = options.hasBias;
+    config.slidingWindow = options.window;
+    config.initializerRange = 0.3;
+    config.eosTokenIds = {2};
+    return config;
+}
+
+kernels::Runtime cpuRuntime(kernels::AttentionBackend attention) {
+    return kernels::Runtime({.device = {}, .numThreads = 2, .attention = attention, .memoryLimitBytes = std::nullopt});
+}
+
+std::unique_ptr<core::CausalLm> tinyModel(const kernels::Context& context, DType dtype,
+                                          const TinyModelOptions& options) {
+    auto model = std::make_unique<core::CausalLm>(context, tinyConfig(options), dtype);
+    core::initialiseWeights(context, *model, 7);
+    uint64_t stream = 1000;
+    model->visitParameters([&](core::Parameter& parameter) {
+        if (parameter.value.shape().rank() != 1) return;
+        std::vector<float> values = core::toFloats(context, parameter.value);
+        for (size_t i = 0; i < values.size(); ++i) values[i] += 0.4F * (philoxUnit(philoxWord(5, i, stream)) - 0.5F);
+        core::assignFloats(context, parameter.value, values);
+        ++stream;
+    });
+    return model;
+}
+
+std::vector<int32_t> someIds(int64_t count, int64_t vocabulary, uint64_t seed) {
+    std::vector<int32_t> ids(static_cast<size_t>(count));
+    for (size_t i = 0; i < ids.size(); ++i)
+        ids[i] = static_cast<int32_t>(philoxWord(seed, i) % static_cast<uint64_t>(vocabulary));
+    return ids;
+}
+
+}  // namespace wb::test
