@@ -3,9 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "core/text/jinja/interpreter.h"
 #include "core/text/jinja/parser.h"
 #include "kernels/base/error.h"
@@ -20,7 +17,6 @@ using jinja::Value;
 constexpr size_t kMaxSteps = 3'000'000;
 constexpr size_t kMaxBytesBuilt = size_t{512} << 20;
 constexpr size_t kMaxTextBytes = size_t{16} << 20;
-constexpr uintmax_t kMaxFileBytes = 32 << 20;
 
 Value messageValue(const ChatMessage& message, int index) {
     const SpanKind kind = message.role == "assistant" ? SpanKind::Assistant : SpanKind::Input;
@@ -51,6 +47,16 @@ std::vector<std::pair<std::string, Value>> templateVariables(const std::vector<C
     return variables;
 }
 
+// Text that the template writes inside a {% generation %} block belongs to the message it is written with.
+void giveMarkersTheirMessage(std::vector<TextSpan>& spans) {
+    const auto adopt = [](TextSpan& span, const TextSpan& neighbour) {
+        if (span.isMarker && span.message < 0 && neighbour.kind == SpanKind::Assistant)
+            span.message = neighbour.message;
+    };
+    for (size_t i = 1; i < spans.size(); ++i) adopt(spans[i], spans[i - 1]);
+    for (size_t i = spans.size(); i-- > 1;) adopt(spans[i - 1], spans[i]);
+}
+
 RenderedChat toRenderedChat(const jinja::Text& text, bool usesGeneration) {
     RenderedChat chat{text.bytes(), {}};
     size_t begin = 0;
@@ -71,36 +77,8 @@ RenderedChat toRenderedChat(const jinja::Text& text, bool usesGeneration) {
         }
         begin = run.end;
     }
+    giveMarkersTheirMessage(chat.spans);
     return chat;
-}
-
-std::optional<std::string> readFile(const std::filesystem::path& path) {
-    std::error_code status;
-    if (!std::filesystem::is_regular_file(path, status)) return std::nullopt;
-    if (std::filesystem::file_size(path, status) > kMaxFileBytes)
-        throw Error{ErrorCode::CorruptFile, fmt::format("{}: larger than {} bytes", path.string(), kMaxFileBytes)};
-    std::ifstream file{path, std::ios::binary};
-    std::string text{std::istreambuf_iterator<char>{file}, {}};
-    if (!file) throw Error{ErrorCode::Io, fmt::format("{}: cannot be read", path.string())};
-    return text;
-}
-
-// "chat_template" of a JSON file: one text, or a list of {name, template} of which "default" is meant.
-std::optional<std::string> templateFromJson(const std::string& text, const std::filesystem::path& path) {
-    const auto json = nlohmann::json::parse(text, nullptr, false);
-    if (!json.is_object()) throw Error{ErrorCode::CorruptFile, fmt::format("{}: not a JSON object", path.string())};
-    const auto entry = json.find("chat_template");
-    if (entry == json.end() || entry->is_null()) return std::nullopt;
-    if (entry->is_string()) return entry->get<std::string>();
-    if (entry->is_array()) {
-        for (const auto& named : *entry)
-            if (named.is_object() && named.contains("name") && named["name"] == "default" &&
-                named.contains("template") && named["template"].is_string())
-                return named["template"].get<std::string>();
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("{}: has several chat templates and none is named 'default'", path.string())};
-    }
-    throw Error{ErrorCode::CorruptFile, fmt::format("{}: 'chat_template' is neither a text nor a list", path.string())};
 }
 
 }  // namespace
@@ -119,6 +97,10 @@ const std::string& ChatTemplate::source() const {
     return m_program->source;
 }
 
+bool ChatTemplate::marksAnswers() const {
+    return m_program->parsed.usesGeneration;
+}
+
 ChatTemplate ChatTemplate::parse(std::string_view source, std::string_view sourceName) {
     auto program = std::make_unique<Program>();
     program->source = std::string{source};
@@ -135,18 +117,6 @@ RenderedChat ChatTemplate::render(const std::vector<ChatMessage>& messages, cons
     } catch (const jinja::Failure& failure) {
         throw Error{failure.code, failure.message};
     }
-}
-
-std::optional<ChatTemplate> loadChatTemplate(const std::filesystem::path& modelFolder) {
-    const auto jinjaFile = modelFolder / "chat_template.jinja";
-    if (const auto source = readFile(jinjaFile)) return ChatTemplate::parse(*source, "chat_template.jinja");
-    for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
-        const auto path = modelFolder / name;
-        const auto text = readFile(path);
-        if (!text) continue;
-        if (const auto source = templateFromJson(*text, path)) return ChatTemplate::parse(*source, name);
-    }
-    return std::nullopt;
 }
 
 }  // namespace wb::core

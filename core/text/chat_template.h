@@ -67,6 +67,8 @@ public:
     RenderedChat render(const std::vector<ChatMessage>& messages, const RenderOptions& options) const;
 
     const std::string& source() const;
+    // Whether it has {% generation %} blocks, which then decide what is trained.
+    bool marksAnswers() const;
 
 private:
     struct Program;
@@ -74,7 +76,8 @@ private:
     std::unique_ptr<Program> m_program;
 };
 
-// The template a model folder carries (chat_template.jinja, else tokenizer_config.json), or nothing.
+// The template a model folder carries (chat_template.jinja, chat_template.json, else tokenizer_config.json) or a GGUF
+// file holds, or nothing.
 // Throws CorruptFile or Unsupported.
 std::optional<ChatTemplate> loadChatTemplate(const std::filesystem::path& modelFolder);
 

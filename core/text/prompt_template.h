@@ -32,8 +32,8 @@ struct TemplateEncoding {
 };
 
 // Turns a row (columns or messages) into text for training, and into the prompt for generation. The one rule it keeps:
-// the prompt is a byte-exact prefix of the training text of the same row, and the rest of that text up to the end of the
-// answer is what is trained (SpanKind::Assistant). Immutable; copies share their state; thread-safe.
+// the prompt is a byte-exact prefix of the training text of the same row, and the rest of that text up to the end of
+// the answer is what is trained (SpanKind::Assistant). Immutable; copies share their state; thread-safe.
 class PromptTemplate {
 public:
     // "plain"   prompt, one new line, response
@@ -74,10 +74,10 @@ public:
     bool accepts(const std::vector<std::string>& columnNames, std::string* reason = nullptr) const;
 
     TemplateKind kind() const;
-    const std::string& name() const;              // "alpaca", "model", "template.json"
+    const std::string& name() const;  // "alpaca", "model", "template.json"
     const TemplateEncoding& encoding() const;
     const std::vector<std::string>& stopStrings() const;    // texts that end an answer, e.g. "<|im_end|>"
-    const std::vector<std::string>& promptColumns() const;  // columns named by a template.json; empty for chat
+    const std::vector<std::string>& promptColumns() const;  // columns it cannot do without; empty for chat
     const std::vector<std::string>& responseColumns() const;
     // SHA-256 (hex) over everything that decides the rendered bytes; equal for equal templates on every machine.
     const std::string& hash() const;
@@ -93,11 +93,11 @@ private:
 
 // What "auto" may look at. Empty fields are unknown.
 struct TemplateRequest {
-    std::string nameOrPath = "auto";        // "auto", a built-in name, "model", a .json or .jinja file
+    std::string nameOrPath = "auto";  // "auto", a built-in name, "model", a .json or .jinja file
     std::filesystem::path modelFolder;
-    std::filesystem::path dataFile;         // template.json is looked for beside it
-    std::vector<std::string> columnNames;   // of the data; empty for rows of messages
-    bool hasMessages = false;               // rows are conversations
+    std::filesystem::path dataFile;        // template.json is looked for beside it
+    std::vector<std::string> columnNames;  // of the data; empty for rows of messages
+    bool hasMessages = false;              // rows are conversations
 };
 
 // The template a request means. "auto" takes the first that fits the rows: the model's own chat template; template.json
