@@ -52,6 +52,8 @@ TemplatedDataset loadWithTemplate(const std::filesystem::path& path, const std::
         return {loadDataset(path, options), std::move(promptTemplate)};
     }
     Dataset dataset = loadDataset(path, options);
+    if (dataset.kind == DatasetKind::Text && nameOrPath == "auto")
+        return {std::move(dataset), core::PromptTemplate::builtin("raw")};
     core::TemplateRequest request = templateRequest(dataset);
     request.nameOrPath = nameOrPath;
     request.modelFolder = modelFolder;

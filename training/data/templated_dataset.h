@@ -13,7 +13,8 @@ namespace wb::training {
 core::TemplateRequest templateRequest(const Dataset& dataset);
 
 // The template of a request, and the file read with the columns that template asks for. `nameOrPath` as in
-// TemplateRequest. Throws what loadDataset and resolveTemplate throw.
+// TemplateRequest; plain text needs none and gets "raw", which leaves it as it is. Throws what loadDataset and
+// resolveTemplate throw.
 struct TemplatedDataset {
     Dataset dataset;
     core::PromptTemplate promptTemplate;

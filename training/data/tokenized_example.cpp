@@ -18,13 +18,6 @@ bool isBlank(std::string_view text) {
     return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
 }
 
-// FNV-1a, 64 bit.
-uint64_t hashOf(std::string_view text) {
-    uint64_t hash = 0xcbf29ce484222325ULL;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-    return hash;
-}
-
 // Whether the template asks for columns that this row has under their own names.
 bool namesOwnColumns(const core::PromptTemplate& promptTemplate, const Example& example) {
     if (promptTemplate.kind() != core::TemplateKind::Columns) return false;
@@ -80,6 +73,12 @@ bool hasInput(const core::RenderedChat& prompt) {
 }
 
 }  // namespace
+
+uint64_t textHash(std::string_view text) {
+    uint64_t hash = 0xcbf29ce484222325ULL;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    return hash;
+}
 
 core::RenderedChat renderExample(const Dataset& dataset, const Example& example,
                                  const core::PromptTemplate& promptTemplate) {
@@ -153,8 +152,8 @@ TokenizedExample ExampleTokenizer::tokenize(const Example& example, const Tokeni
         result.trained.push_back(isTrained ? 1 : 0);
     }
     result.isEmptyResponse = isBlank(responseText(m_dataset, example, m_template));
-    result.contentHash = hashOf(text);
-    result.promptHash = hasInput(prompt) ? hashOf(prompt.text) : result.contentHash;
+    result.contentHash = textHash(text);
+    result.promptHash = hasInput(prompt) ? textHash(prompt.text) : result.contentHash;
     cutExample(result, options.maxLength);
     return result;
 }

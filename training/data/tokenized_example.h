@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/run/recipe.h"
@@ -66,6 +67,9 @@ private:
 TokenizedExample tokenizeExample(const Dataset& dataset, const Example& example,
                                  const core::PromptTemplate& promptTemplate, const core::Tokenizer& tokenizer,
                                  const TokenizeOptions& options);
+
+// The hash behind promptHash and contentHash (FNV-1a, 64 bit).
+uint64_t textHash(std::string_view text);
 
 // Shortens a row to at most maxLength ids (0: no limit) and sets the flags and counts that follow from it.
 void cutExample(TokenizedExample& example, int64_t maxLength);
