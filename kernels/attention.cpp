@@ -110,7 +110,7 @@ AttentionProblem problemOf(const Args& args) {
 bool hasKernel(const Context& context, AttentionBackend backend, const AttentionProblem& problem) {
     const OpTable& ops = *context.ops;
     const bool isMath = backend == AttentionBackend::Math;
-    if (problem.isPaged) return isMath && ops.pagedAttention.run != nullptr;
+    if (problem.isPaged) return ops.pagedAttention.run != nullptr;
     if (problem.isBackward) return (isMath ? ops.attentionBackwardMath : ops.attentionBackwardFlash).run != nullptr;
     return (isMath ? ops.attentionForwardMath : ops.attentionForwardFlash).run != nullptr;
 }

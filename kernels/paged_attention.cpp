@@ -116,7 +116,9 @@ void pagedAttention(const Context& context, const PagedAttentionArgs& args) {
                                                            .maxKeyLength = cpu::longestCache(args),
                                                            .options = call.options,
                                                            .isPaged = true});
-    const size_t bytes = cpu::pagedAttentionMathWorkspace(args, context.numThreads);
+    const size_t bytes = choice.backend == AttentionBackend::Math
+                             ? cpu::pagedAttentionMathWorkspace(call, context.numThreads)
+                             : cpu::pagedAttentionTiledWorkspace(call, context.numThreads);
     const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
     dispatch(context, context.ops->pagedAttention, call, costOf(context, call), attentionBackendName(choice.backend),
              choice.reason);

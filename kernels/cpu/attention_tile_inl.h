@@ -36,121 +36,125 @@ struct Operand {
     size_t stride;  // elements between two values of the index that is not contiguous
 };
 
-// Accumulators of `Rows` rows times two vectors. Named members, not an array: GCC 12 keeps arrays of vectors in memory.
-template <class D, size_t Rows>
+// Accumulators of `kRows` rows times one or two vectors. Named members, not an array: GCC 12 keeps arrays of vectors in
+// memory.
+template <class D, size_t kRows, size_t kVectors>
 struct Accumulators {
     using V = hn::Vec<D>;
     V first;
     V second;
-    Accumulators<D, Rows - 1> next;
+    Accumulators<D, kRows - 1, kVectors> next;
 
     template <Start kStart>
-    HWY_INLINE void start(D d, const float* c, size_t stride, V scale0, V scale1, size_t lanes) {
-        if constexpr (kStart == Start::Zero) {
-            first = hn::Zero(d);
-            second = hn::Zero(d);
-        } else {
+    HWY_INLINE void start(D d, const float* c, size_t stride, V scale0, V scale1) {
+        first = hn::Zero(d);
+        second = hn::Zero(d);
+        if constexpr (kStart != Start::Zero) {
             first = hn::LoadU(d, c);
-            second = hn::LoadU(d, c + lanes);
-            if constexpr (kStart == Start::Scaled) {
-                first = hn::Mul(first, scale0);
-                second = hn::Mul(second, scale1);
-            }
+            if constexpr (kVectors == 2) second = hn::LoadU(d, c + hn::Lanes(d));
         }
-        next.template start<kStart>(d, c + stride, stride, scale0, scale1, lanes);
+        if constexpr (kStart == Start::Scaled) {
+            first = hn::Mul(first, scale0);
+            second = hn::Mul(second, scale1);
+        }
+        next.template start<kStart>(d, c + stride, stride, scale0, scale1);
     }
     HWY_INLINE void step(D d, const float* a, size_t rowStep, V b0, V b1) {
         const V factor = hn::Set(d, *a);
         first = hn::MulAdd(factor, b0, first);
-        second = hn::MulAdd(factor, b1, second);
+        if constexpr (kVectors == 2) second = hn::MulAdd(factor, b1, second);
         next.step(d, a + rowStep, rowStep, b0, b1);
     }
-    HWY_INLINE void finish(D d, float* c, size_t stride, size_t lanes) const {
+    HWY_INLINE void finish(D d, float* c, size_t stride) const {
         hn::StoreU(first, d, c);
-        hn::StoreU(second, d, c + lanes);
-        next.finish(d, c + stride, stride, lanes);
+        if constexpr (kVectors == 2) hn::StoreU(second, d, c + hn::Lanes(d));
+        next.finish(d, c + stride, stride);
     }
 };
 
-template <class D>
-struct Accumulators<D, 0> {
+template <class D, size_t kVectors>
+struct Accumulators<D, 0, kVectors> {
     using V = hn::Vec<D>;
     template <Start kStart>
-    HWY_INLINE void start(D, const float*, size_t, V, V, size_t) {}
+    HWY_INLINE void start(D, const float*, size_t, V, V) {}
     HWY_INLINE void step(D, const float*, size_t, V, V) {}
-    HWY_INLINE void finish(D, float*, size_t, size_t) const {}
+    HWY_INLINE void finish(D, float*, size_t) const {}
 };
 
-// Registers: two accumulators a row, two of B, one of A; 32 vector registers from AVX-512 on, 16 before.
+// Registers: two accumulators a row, two of B, one of A; 32 vector registers from AVX-512 on, 16 before. One vector
+// wide strips take twice the rows, or too few sums would be in flight to hide the latency of an addition.
 #if HWY_TARGET <= HWY_AVX3
 constexpr size_t kRowsAtOnce = 8;
 #else
 constexpr size_t kRowsAtOnce = 6;
 #endif
 
-template <size_t kRows, Start kStart, Layout kLayout, class D>
-HWY_INLINE void multiplyRows(D d, Operand a, const float* b, size_t bStride, size_t depth, float* c, size_t cStride,
+template <size_t kRows, size_t kVectors, Start kStart, Layout kLayout>
+HWY_INLINE void multiplyRows(Operand a, const float* b, size_t bStride, size_t depth, float* c, size_t cStride,
                              const float* scale) {
+    const FloatTag d;
     const size_t lanes = hn::Lanes(d);
     const size_t rowStep = kLayout == Layout::RowContiguous ? 1 : a.stride;
     const size_t depthStep = kLayout == Layout::RowContiguous ? a.stride : 1;
-    Accumulators<D, kRows> sums;
-    auto scale0 = hn::Undefined(d);
-    auto scale1 = hn::Undefined(d);
+    Accumulators<FloatTag, kRows, kVectors> sums;
+    FloatVec scale0 = hn::Zero(d);
+    FloatVec scale1 = hn::Zero(d);
     if constexpr (kStart == Start::Scaled) {
         scale0 = hn::LoadU(d, scale);
-        scale1 = hn::LoadU(d, scale + lanes);
+        if constexpr (kVectors == 2) scale1 = hn::LoadU(d, scale + lanes);
     }
-    sums.template start<kStart>(d, c, cStride, scale0, scale1, lanes);
+    sums.template start<kStart>(d, c, cStride, scale0, scale1);
     const float* pointer = a.data;
     for (size_t p = 0; p < depth; ++p, pointer += depthStep, b += bStride) {
-        sums.step(d, pointer, rowStep, hn::LoadU(d, b), hn::LoadU(d, b + lanes));
+        const FloatVec b0 = hn::LoadU(d, b);
+        const FloatVec b1 = kVectors == 2 ? hn::LoadU(d, b + lanes) : b0;
+        sums.step(d, pointer, rowStep, b0, b1);
     }
-    sums.finish(d, c, cStride, lanes);
+    sums.finish(d, c, cStride);
 }
 
-template <size_t kRows, Start kStart, Layout kLayout, class D>
-HWY_INLINE void multiplyRest(D d, size_t rows, Operand a, const float* b, size_t bStride, size_t depth, float* c,
+// Fewer than kRows + 1 rows.
+template <size_t kRows, size_t kVectors, Start kStart, Layout kLayout>
+HWY_INLINE void multiplyRest(size_t rows, Operand a, const float* b, size_t bStride, size_t depth, float* c,
                              size_t cStride, const float* scale) {
     if constexpr (kRows > 0) {
         if (rows == kRows) {
-            multiplyRows<kRows, kStart, kLayout>(d, a, b, bStride, depth, c, cStride, scale);
+            multiplyRows<kRows, kVectors, kStart, kLayout>(a, b, bStride, depth, c, cStride, scale);
         } else {
-            multiplyRest<kRows - 1, kStart, kLayout>(d, rows, a, b, bStride, depth, c, cStride, scale);
+            multiplyRest<kRows - 1, kVectors, kStart, kLayout>(rows, a, b, bStride, depth, c, cStride, scale);
         }
     }
 }
 
-// One strip of two vectors of columns, all rows.
-template <Start kStart, Layout kLayout, class D>
-HWY_NOINLINE void multiplyStrip(D d, size_t rows, size_t depth, Operand a, const float* b, size_t bStride, float* c,
+// One strip of columns, all rows.
+template <size_t kVectors, Start kStart, Layout kLayout>
+HWY_NOINLINE void multiplyStrip(size_t rows, size_t depth, Operand a, const float* b, size_t bStride, float* c,
                                 size_t cStride, const float* scale) {
+    constexpr size_t kBlock = kRowsAtOnce * 2 / kVectors;
     const size_t rowStep = kLayout == Layout::RowContiguous ? 1 : a.stride;
     size_t row = 0;
-    for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) {
-        multiplyRows<kRowsAtOnce, kStart, kLayout>(d, {a.data + row * rowStep, a.stride}, b, bStride, depth,
-                                                   c + row * cStride, cStride, scale);
+    for (; row + kBlock <= rows; row += kBlock) {
+        multiplyRows<kBlock, kVectors, kStart, kLayout>({a.data + row * rowStep, a.stride}, b, bStride, depth,
+                                                        c + row * cStride, cStride, scale);
     }
-    multiplyRest<kRowsAtOnce - 1, kStart, kLayout>(d, rows - row, {a.data + row * rowStep, a.stride}, b, bStride, depth,
-                                                   c + row * cStride, cStride, scale);
+    multiplyRest<kBlock - 1, kVectors, kStart, kLayout>(rows - row, {a.data + row * rowStep, a.stride}, b, bStride,
+                                                        depth, c + row * cStride, cStride, scale);
 }
 
 // C[rows, columns] = A[rows, depth] B[depth, columns], from C times scale[columns] where kStart says so. columns is a
-// multiple of kLaneStep.
+// multiple of the lanes of a vector.
 template <Start kStart, Layout kLayout>
 HWY_INLINE void multiply(size_t rows, size_t columns, size_t depth, Operand a, const float* b, size_t bStride, float* c,
                          size_t cStride, const float* scale = nullptr) {
-    const FloatTag wide;
-    const size_t strip = 2 * hn::Lanes(wide);
+    const size_t lanes = hn::Lanes(FloatTag());
     size_t column = 0;
-    for (; column + strip <= columns; column += strip) {
-        multiplyStrip<kStart, kLayout>(wide, rows, depth, a, b + column, bStride, c + column, cStride,
-                                       scale == nullptr ? nullptr : scale + column);
+    for (; column + 2 * lanes <= columns; column += 2 * lanes) {
+        multiplyStrip<2, kStart, kLayout>(rows, depth, a, b + column, bStride, c + column, cStride,
+                                          scale == nullptr ? nullptr : scale + column);
     }
-    if (column < columns) {  // only with 16 lanes
-        const hn::CappedTag<float, kLaneStep / 2> narrow;
-        multiplyStrip<kStart, kLayout>(narrow, rows, depth, a, b + column, bStride, c + column, cStride,
-                                       scale == nullptr ? nullptr : scale + column);
+    if (column < columns) {
+        multiplyStrip<1, kStart, kLayout>(rows, depth, a, b + column, bStride, c + column, cStride,
+                                          scale == nullptr ? nullptr : scale + column);
     }
 }
 

@@ -22,4 +22,8 @@ int64_t longestCache(const PagedAttentionArgs& args);
 size_t pagedAttentionMathWorkspace(const PagedAttentionArgs& args, int numThreads);
 void pagedAttentionMath(const Context& context, const PagedAttentionArgs& args);
 
+// Paged attention by tiles: F32 and BF16.
+size_t pagedAttentionTiledWorkspace(const PagedAttentionArgs& args, int numThreads);
+void pagedAttentionTiled(const Context& context, const PagedAttentionArgs& args);
+
 }  // namespace wb::kernels::cpu

@@ -116,7 +116,11 @@ void pagedAttentionMath(const Context& context, const PagedAttentionArgs& args) 
 }
 
 void pagedAttention(const Context& context, const PagedAttentionArgs& args) {
-    pagedAttentionMath(context, args);
+    if (args.q.dtype == DType::F64 || context.attention == AttentionBackend::Math) {
+        pagedAttentionMath(context, args);
+    } else {
+        pagedAttentionTiled(context, args);
+    }
 }
 
 void kvCacheStore(const Context& context, const KvCacheStoreArgs& args) {

@@ -57,11 +57,19 @@ std::vector<T> randomValues(int64_t count, uint64_t seed, float amplitude = 1.0F
     return values;
 }
 
+inline double toDouble(double value) {
+    return value;
+}
+inline double toDouble(float value) {
+    return static_cast<double>(value);
+}
+inline double toDouble(BFloat16 value) {
+    return static_cast<double>(static_cast<float>(value));
+}
+
 template <class T>
 View viewOf(std::vector<T>& values, const Shape& shape) {
-    if constexpr (std::is_same_v<T, double> || std::is_same_v<T, float> || std::is_same_v<T, BFloat16>) {
-        return {values.data(), dtypeOf<T>(), shape};
-    }
+    return {values.data(), dtypeOf<T>(), shape};
 }
 
 // Inputs, outputs and gradients of one case in type T.

@@ -12,6 +12,7 @@ namespace {
 
 using testing::AttentionCase;
 using testing::AttentionData;
+using testing::toDouble;
 
 // Error bound of a sum of `length` terms of size up to about 1: rounding of the operands and of each partial sum. The
 // storage type rounds once more at the end.
@@ -27,12 +28,12 @@ template <class T>
                                     const char* name) {
     double largest = 0;
     for (const T x : expected) {
-        const auto value = static_cast<double>(static_cast<float>(x));
+        const double value = toDouble(x);
         if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
     }
     for (size_t i = 0; i < expected.size(); ++i) {
-        const auto a = static_cast<double>(static_cast<float>(actual[i]));
-        const auto e = static_cast<double>(static_cast<float>(expected[i]));
+        const double a = toDouble(actual[i]);
+        const double e = toDouble(expected[i]);
         if (a == e) continue;
         if (!(std::abs(a - e) <= tolerance * (1 + largest))) {
             return ::testing::AssertionFailure() << name << "[" << i << "] is " << a << ", expected " << e
