@@ -26,16 +26,12 @@ bool isAddedToken(const Tokenizer& tokenizer, TokenId id) {
            !contains(tokenizer.encode(name, SpecialTokens::None).ids, id);
 }
 
-// Whether the template wrote this token: it lies in Template text, or it is the end marker that closes an answer.
+// Whether the template wrote all of this token.
 bool isFromTemplate(const RenderedChat& rendered, ByteRange token) {
     const auto firstOver = std::partition_point(rendered.spans.begin(), rendered.spans.end(),
                                                 [&](const TextSpan& span) { return span.end <= token.begin; });
-    for (auto span = firstOver; span != rendered.spans.end() && span->begin < token.end; ++span) {
-        if (span->kind == SpanKind::Template) continue;
-        if (span->kind == SpanKind::Input || token.end > span->end) return false;
-        const std::string_view rest = std::string_view(rendered.text).substr(token.end, span->end - token.end);
-        if (rest.find_first_not_of(" \t\r\n") != std::string_view::npos) return false;
-    }
+    for (auto span = firstOver; span != rendered.spans.end() && span->begin < token.end; ++span)
+        if (span->kind != SpanKind::Template && !span->isMarker) return false;
     return true;
 }
 

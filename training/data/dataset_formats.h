@@ -82,6 +82,8 @@ std::optional<std::string> readChatMessages(const RowValue& list, std::vector<co
                                             RowSink& sink);
 // Checks what every conversation needs: at least one assistant message with text that is trained.
 std::optional<std::string> conversationProblem(const std::vector<core::ChatMessage>& messages);
+// Takes off the messages after the last answer, with a warning.
+void endWithAnswer(std::vector<core::ChatMessage>& messages, RowSink& sink);
 // Tool definitions given as a list or as JSON text. Returns a reason, or fills `toolsJson`.
 std::optional<std::string> readTools(const RowValue& row, std::string& toolsJson);
 

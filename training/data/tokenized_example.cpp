@@ -41,6 +41,7 @@ core::PromptColumns mappedColumns(const ColumnMapping& mapping, const Example& e
         if (!prompt.empty()) prompt += "\n\n";
         prompt += found->second;
     }
+    if (const auto system = example.columns.find("system"); system != example.columns.end()) columns.insert(*system);
     const auto response = example.columns.find(mapping.response);
     columns["response"] = response != example.columns.end() ? response->second : std::string();
     return columns;

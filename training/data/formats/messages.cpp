@@ -88,6 +88,7 @@ public:
             problem = readChatMessages(*list, example.messages, sink);
         if (!problem) problem = readTools(row, example.toolsJson);
         if (problem) return sink.reject(*problem);
+        endWithAnswer(example.messages, sink);
         example.columns = textColumns(row);
         sink.accept(std::move(example));
     }
@@ -117,6 +118,18 @@ std::optional<std::string> conversationProblem(const std::vector<core::ChatMessa
     }
     return hasAnswer ? "every message of the assistant has weight 0: nothing would be trained"
                      : "there is no message of the assistant: nothing would be trained";
+}
+
+void endWithAnswer(std::vector<core::ChatMessage>& messages, RowSink& sink) {
+    size_t surplus = 0;
+    while (!messages.empty() && messages.back().role != "assistant") {
+        messages.pop_back();
+        ++surplus;
+    }
+    if (surplus > 0)
+        sink.warn(fmt::format("the last {} after the last answer {} left out: there is nothing to learn from {}",
+                              surplus == 1 ? "message" : fmt::format("{} messages", surplus),
+                              surplus == 1 ? "is" : "are", surplus == 1 ? "it" : "them"));
 }
 
 std::optional<std::string> readTools(const RowValue& row, std::string& toolsJson) {

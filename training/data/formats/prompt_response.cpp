@@ -101,6 +101,7 @@ private:
         for (size_t i = 0; i < prompt.items.size(); ++i) example.messages[i].weight = 0.0F;
         if (auto problem = conversationProblem(example.messages)) return sink.reject(*problem);
         if (auto problem = readTools(row, example.toolsJson)) return sink.reject(*problem);
+        endWithAnswer(example.messages, sink);
         sink.accept(std::move(example));
     }
 

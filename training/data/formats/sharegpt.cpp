@@ -61,6 +61,7 @@ public:
     void read(const RowValue& row, RowSink& sink) const override {
         Example example;
         if (const auto problem = readRow(row, example)) return sink.reject(*problem);
+        endWithAnswer(example.messages, sink);
         example.columns = textColumns(row);
         sink.accept(std::move(example));
     }
