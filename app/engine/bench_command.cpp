@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/engine/bench_command.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "app/engine/bench_attention.h"
+#include "app/engine/bench_gemm.h"
+#include "app/engine/engine_runtime.h"
+#include "app/engine/machine_peak_file.h"
+#include "app/engine/text_table.h"
+
+namespace wb::app {
+namespace {
+
+DType computeDtype(const std::string& name) {
+    const DType dtype = parseDtype(name);
+    if (dtype != DType::F32 && dtype != DType::BF16)
+        throw UsageError("--dtype is '" + name + "', expected f32 or bf16");
+    return dtype;
+}
+
+// Measured now if the library holds none for this machine, so that one run's percentages have a ceiling.
+kernels::MachinePeak knownPeak(const CommandContext& context) {
+    const std::filesystem::path library = context.libraryFolder();
+    if (const auto peak = loadMachinePeak(library)) return *peak;
+    const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
+    saveMachinePeak(library, peak);
+    return peak;
+}
+
+std::string peakText(const kernels::MachinePeak& peak) {
+    std::string text = fmt::format("{}, {}, {} threads\n", peak.cpu, peak.isa, peak.threads);
+    text += fmt::format("F32   {:8.1f} GFLOP/s ({:.1f} on one thread)\n", peak.f32Gflops, peak.f32GflopsOneThread);
+    text += peak.bf16Gflops > 0 ? fmt::format("BF16  {:8.1f} GFLOP/s\n", peak.bf16Gflops)
+                                : std::string("BF16  no arithmetic of its own: runs as F32\n");
+    return text + fmt::format("read  {:8.1f} GB/s\n", peak.memoryGbPerSecond);
+}
+
+void runPeak(CommandContext& context) {
+    const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
+    saveMachinePeak(context.libraryFolder(), peak);
+    context.print(peakText(peak));
+    context.printJson(machinePeakJson(peak));
+}
+
+struct SweepOptions {
+    std::string dtype;
+    int repeats = 7;
+};
+
+void runGemm(CommandContext& context, const SweepOptions& options) {
+    GemmSweep sweep{.repeats = options.repeats};
+    if (!options.dtype.empty()) sweep.dtypes = {computeDtype(options.dtype)};
+    const kernels::MachinePeak peak = knownPeak(context);
+    const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, sweep);
+    TextTable table({"pass", "type", "tokens", "outputs", "inputs", "ms", "GFLOP/s", "% of F32 peak", "GB/s"});
+    for (const GemmTiming& t : timings) {
+        table.add({t.pass, dtypeName(t.dtype), std::to_string(t.tokens), std::to_string(t.outputs),
+                   std::to_string(t.inputs), fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops),
+                   fmt::format("{:.0f}", 100 * t.gflops / peak.f32Gflops), fmt::format("{:.1f}", t.gbPerSecond)});
+    }
+    context.print(table.text());
+    context.printJson({{"peak", machinePeakJson(peak)}, {"gemm", gemmTimingsJson(timings)}});
+}
+
+void runAttention(CommandContext& context, const SweepOptions& options) {
+    AttentionSweep sweep;
+    sweep.repeats = options.repeats;
+    if (!options.dtype.empty()) sweep.dtype = computeDtype(options.dtype);
+    const auto timings = timeAttention(chooseDevice(context.options().device), context.options().threads, sweep);
+    TextTable table({"pass", "length", "backend", "ms", "GFLOP/s", "workspace", "why"});
+    for (const AttentionTiming& t : timings) {
+        table.add({t.pass, std::to_string(t.length), t.backend, fmt::format("{:.3f}", t.seconds * 1e3),
+                   fmt::format("{:.1f}", t.gflops), bytesText(t.peakBytes), t.reason});
+    }
+    context.print(table.text());
+    context.printJson({{"attention", attentionTimingsJson(timings)}});
+}
+
+// The words are checked before the work starts; the callback of the last word given runs.
+void addSweepOptions(CLI::App& command, SweepOptions& options) {
+    command.add_option("--dtype", options.dtype, "f32 or bf16");
+    command.add_option("--repeats", options.repeats, "Runs per figure; the median counts")->check(CLI::Range(1, 1000));
+}
+
+}  // namespace
+
+void defineBench(CLI::App& command, CommandContext& context) {
+    command.require_subcommand(1);
+    CLI::App& peak = *command.add_subcommand("peak", "Measure what this machine can do at best, and remember it");
+    peak.callback([&context] { runPeak(context); });
+
+    const auto gemmOptions = std::make_shared<SweepOptions>();
+    CLI::App& gemm = *command.add_subcommand("gemm", "Time the matrix products of linear layers");
+    addSweepOptions(gemm, *gemmOptions);
+    gemm.callback([gemmOptions, &context] { runGemm(context, *gemmOptions); });
+
+    const auto attentionOptions = std::make_shared<SweepOptions>();
+    CLI::App& attention = *command.add_subcommand("attention", "Time the attention backends over sequence lengths");
+    addSweepOptions(attention, *attentionOptions);
+    attention.callback([attentionOptions, &context] { runAttention(context, *attentionOptions); });
+}
+
+}  // namespace wb::app
