@@ -224,7 +224,8 @@ private:
 // Follows a file that may be growing, not exist yet, or end in a torn line. Not thread-safe.
 class EventReader {
 public:
-    explicit EventReader(std::filesystem::path file) : m_file(std::move(file)) {}
+    // Begins at byte `offset`, the end of a line: what offset() said at an earlier time.
+    explicit EventReader(std::filesystem::path file, int64_t offset = 0) : m_file(std::move(file)), m_offset(offset) {}
 
     // Complete lines since the last call, at most `maxEvents` of them; empty if there are none. Lines that are no
     // events are skipped and counted. Throws Io if the file exists and cannot be read.
@@ -233,13 +234,15 @@ public:
     // True if the last poll found the file shorter than what had been read and began again from its start.
     bool wasRestarted() const { return m_wasRestarted; }
     int64_t badLines() const { return m_badLines; }
+    // The end of the last line that was taken, in bytes from the beginning of the file.
+    int64_t offset() const { return m_offset; }
 
 private:
     void takeLine(std::string_view line, std::vector<Event>& events);
 
     std::filesystem::path m_file;
     // First byte that was not taken. A torn line is read anew each time, because a writer may replace it.
-    int64_t m_offset = 0;
+    int64_t m_offset;
     int64_t m_badLines = 0;
     bool m_wasRestarted = false;
     bool m_isSkipping = false;  // inside a line longer than any event
