@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/text/tokenizer/sentencepiece_model.h"
 
+#include "core/text/tokenizer/byte_alphabet.h"
 #include "core/text/utf8.h"
 #include "kernels/base/byte_reader.h"
 #include "kernels/base/error.h"
@@ -159,15 +160,6 @@ void parseNormalizerSpec(std::span<const std::byte> bytes, const std::string& so
     }
 }
 
-std::optional<uint8_t> byteOfPiece(std::string_view text) {
-    if (text.size() != 6 || !text.starts_with("<0x") || text.back() != '>') return std::nullopt;
-    const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
-    const int high = digit(text[3]);
-    const int low = digit(text[4]);
-    if (high < 0 || low < 0) return std::nullopt;
-    return static_cast<uint8_t>(high * 16 + low);
-}
-
 void checkModel(const SentencePieceModel& model, const std::string& source) {
     const auto fail = [&](const std::string& what) {
         throw Error{ErrorCode::CorruptFile, fmt::format("{}: {}", source, what)};
@@ -179,7 +171,7 @@ void checkModel(const SentencePieceModel& model, const std::string& source) {
         fail(fmt::format("{} pieces of the unknown kind, one is needed", unknowns));
     for (int32_t id = 0; id < size; ++id) {
         const SentencePiece& piece = model.pieces[static_cast<size_t>(id)];
-        if (piece.type == PieceType::Byte && !byteOfPiece(piece.text)) {
+        if (piece.type == PieceType::Byte && !byteOfName(piece.text)) {
             fail(
                 fmt::format("piece {} '{}' is of the byte kind and names no byte", id, replaceInvalidUtf8(piece.text)));
         }

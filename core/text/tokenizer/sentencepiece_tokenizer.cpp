@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/text/tokenizer/sentencepiece_tokenizer.h"
 
+#include "core/text/tokenizer/byte_alphabet.h"
 #include "core/text/utf8.h"
 #include "kernels/base/error.h"
 
@@ -98,9 +99,8 @@ public:
     std::string tokenBytes(TokenId id) const override {
         if (!isPiece(id)) return addedContent(id);
         const SentencePiece& piece = pieceOf(id);
-        if (piece.type == PieceType::Byte) {  // the name was checked when the model was read
-            return std::string(1, static_cast<char>(std::stoi(piece.text.substr(3, 2), nullptr, 16)));
-        }
+        // The name of a byte piece was checked when the model was read.
+        if (piece.type == PieceType::Byte) return std::string(1, static_cast<char>(*byteOfName(piece.text)));
         return withSpaces(piece.text);
     }
 

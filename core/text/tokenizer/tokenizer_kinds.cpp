@@ -2,8 +2,11 @@
 // Every file a tokenizer can come from: to add a kind, write its file and one row here.
 #include "core/format/mapped_file.h"
 #include "core/text/tokenizer.h"
+#include "core/text/tokenizer/gguf_tokenizer.h"
 #include "core/text/tokenizer/sentencepiece_tokenizer.h"
+#include "core/text/tokenizer/tokenizer_json.h"
 #include "core/text/tokenizer/tokenizer_settings.h"
+#include "core/text/tokenizer/vocab_and_merges.h"
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
@@ -21,16 +24,38 @@ std::unique_ptr<Tokenizer> openSentencePiece(const fs::path& file) {
                                       readTokenizerSettings(file.parent_path()));
 }
 
+std::unique_ptr<Tokenizer> openTokenizerJson(const fs::path& file) {
+    return parseTokenizerJson(readTextFile(file, kMaxVocabularyBytes), file.string(),
+                              readTokenizerSettings(file.parent_path()));
+}
+
+std::unique_ptr<Tokenizer> openVocabulary(const fs::path& file) {
+    return openVocabAndMerges(file, file.parent_path() / "merges.txt", readTokenizerSettings(file.parent_path()));
+}
+
+std::unique_ptr<Tokenizer> openGguf(const fs::path& file) {
+    return makeGgufTokenizer(GgufFile::open(file));
+}
+
 struct TokenizerFile {
     const char* name;       // in a model folder; earlier rows are preferred
-    const char* extension;  // of a file that is opened by itself
+    const char* extension;  // of a file that is opened by itself, or null
     std::unique_ptr<Tokenizer> (*open)(const fs::path& file);
 };
 
 constexpr std::array kTokenizerFiles{
+    TokenizerFile{"tokenizer.json", nullptr, openTokenizerJson},
     TokenizerFile{"tokenizer.model", ".model", openSentencePiece},
-    TokenizerFile{"spiece.model", ".model", openSentencePiece},
+    TokenizerFile{"spiece.model", nullptr, openSentencePiece},
+    TokenizerFile{"vocab.json", nullptr, openVocabulary},
+    TokenizerFile{nullptr, ".gguf", openGguf},
+    TokenizerFile{nullptr, ".json", openTokenizerJson},
 };
+
+bool fits(const TokenizerFile& kind, const fs::path& file) {
+    return (kind.name != nullptr && file.filename() == kind.name) ||
+           (kind.extension != nullptr && file.extension() == kind.extension);
+}
 
 }  // namespace
 
@@ -38,10 +63,14 @@ std::unique_ptr<Tokenizer> loadTokenizer(const fs::path& modelPath) {
     if (!fs::exists(modelPath)) {
         throw Error{ErrorCode::NotFound, fmt::format("{}: there is no such model or tokenizer", modelPath.string())};
     }
-    const bool isFolder = fs::is_directory(modelPath);
-    for (const TokenizerFile& kind : kTokenizerFiles) {
-        if (isFolder && fs::exists(modelPath / kind.name)) return kind.open(modelPath / kind.name);
-        if (!isFolder && modelPath.extension() == kind.extension) return kind.open(modelPath);
+    if (fs::is_directory(modelPath)) {
+        for (const TokenizerFile& kind : kTokenizerFiles) {
+            if (kind.name != nullptr && fs::exists(modelPath / kind.name)) return kind.open(modelPath / kind.name);
+        }
+    } else {
+        for (const TokenizerFile& kind : kTokenizerFiles) {
+            if (fits(kind, modelPath)) return kind.open(modelPath);
+        }
     }
     throw Error{ErrorCode::NotFound, fmt::format("{}: has no tokenizer; looked for tokenizer.json, tokenizer.model, "
                                                  "spiece.model and vocab.json with merges.txt",

@@ -107,4 +107,19 @@ TokenizerSettings readTokenizerSettings(const fs::path& folder) {
     return settings;
 }
 
+void addMissingTokens(const TokenizerSettings& settings, std::vector<AddedToken>& tokens) {
+    for (const AddedToken& token : settings.addedTokens) {
+        const auto known = std::ranges::find(tokens, token.id, &AddedToken::id);
+        if (known == tokens.end())
+            tokens.push_back(token);
+        else if (token.isSpecial)
+            known->isSpecial = true;
+    }
+    for (const auto* role : {&settings.bosToken, &settings.eosToken, &settings.padToken, &settings.unkToken}) {
+        for (AddedToken& token : tokens) {
+            if (*role == token.content) token.isSpecial = true;
+        }
+    }
+}
+
 }  // namespace wb::core

@@ -27,6 +27,9 @@ struct TokenizerSettings {
 // Reads what is there; a folder without any of the files gives the defaults. Throws CorruptFile naming file and key.
 TokenizerSettings readTokenizerSettings(const std::filesystem::path& folder);
 
+// Adds the settings' tokens that `tokens` lacks, and makes special what the settings call so.
+void addMissingTokens(const TokenizerSettings& settings, std::vector<AddedToken>& tokens);
+
 // Role names to ids: a role whose token `find` does not know stays as it is in `roles`. A stated add_bos_token or
 // add_eos_token replaces what `roles` has.
 template <class Find>
