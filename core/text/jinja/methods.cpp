@@ -129,6 +129,19 @@ Value splitLinesMethod(const Call& call) {
     return Value::list(std::move(lines));
 }
 
+Value swapCase(const Call& call) {
+    const Text& text = call.text();
+    Text out;
+    for (size_t i = 0; i < text.size();) {
+        const size_t length = codePointAt(text.bytes(), i).length;
+        const Text character = text.slice(i, i + length);
+        const Text upper = mapCase(character, Case::Upper);
+        out.append(upper.bytes() == character.bytes() ? mapCase(character, Case::Lower) : upper);
+        i += length;
+    }
+    return Value{std::move(out)};
+}
+
 Value pad(const Call& call, bool padLeft) {
     const int64_t width = call.integerOr(0, "width", 0);
     const auto length = static_cast<int64_t>(codePointCount(call.text().bytes()));
@@ -169,6 +182,7 @@ constexpr MethodEntry kTextMethods[] = {
     {"upper", [](const Call& call) { return Value{mapCase(call.text(), Case::Upper)}; }},
     {"lower", [](const Call& call) { return Value{mapCase(call.text(), Case::Lower)}; }},
     {"casefold", [](const Call& call) { return Value{mapCase(call.text(), Case::Lower)}; }},
+    {"swapcase", swapCase},
     {"title", [](const Call& call) { return Value{titleCase(call.text())}; }},
     {"capitalize", [](const Call& call) { return Value{capitalize(call.text())}; }},
     {"join",
