@@ -79,6 +79,13 @@ std::string HelpFormatter::make_subcommand(const CLI::App* sub) const {
     return twoColumns(sub->get_name(), sub->get_description());
 }
 
+std::string HelpFormatter::make_footer(const CLI::App* app) const {
+    // Commands inherit the footer of whet, where it belongs.
+    const std::string& own = app->get_footer();
+    const bool isInherited = app->get_parent() != nullptr && own == app->get_parent()->get_footer();
+    return own.empty() || isInherited ? std::string() : own + "\n";
+}
+
 std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const {
     if (mode == CLI::AppFormatMode::Sub) return make_expanded(app);
     std::string fullName = app->get_name();

@@ -18,6 +18,7 @@ public:
                            std::vector<const CLI::Option*> options) const override;
     std::string make_option(const CLI::Option* option, bool isPositional) const override;
     std::string make_subcommand(const CLI::App* sub) const override;
+    std::string make_footer(const CLI::App* app) const override;
     std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
     // CLI11 would print the options of every nested command here; each has its own --help.
     std::string make_expanded(const CLI::App* sub) const override { return make_subcommand(sub); }

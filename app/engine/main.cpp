@@ -29,6 +29,10 @@ constexpr std::string_view kDescription =
     "checkpoint that other tools load unchanged.";
 
 constexpr std::string_view kFooter =
+    "\nFirst steps:\n"
+    "  whet data inspect facts.jsonl --model pocket\n"
+    "  whet train --model pocket --data facts.jsonl\n"
+    "  whet compare --model pocket --adapter last --prompt \"...\"\n"
     "\nExit codes: 0 done, 1 failed, 2 the command line is wrong.\n"
     "`whet COMMAND --help` tells about one command.";
 
@@ -127,6 +131,9 @@ void defineApp(CLI::App& app, CommandContext& context) {
         CLI::App* command = app.add_subcommand(std::string(row.name), std::string(row.summary));
         command->group(std::string(row.group));
         row.define(*command, context);
+        // They would inherit the heading of their parent.
+        for (CLI::App* nested : command->get_subcommands([](const CLI::App*) { return true; }))
+            nested->group("Commands");
     }
 }
 

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/engine/train_command.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/engine/engine_runtime.h"
+#include "app/engine/recipe_options.h"
+#include "core/run/recipe_fields.h"
+#include "core/run/run_folder.h"
+#include "training/trainer.h"
+
+namespace wb::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Set by SIGTERM and SIGINT: finish the step, checkpoint, exit 0. A second signal ends the process at once.
+std::atomic<bool> g_stop{false};
+
+void onStopSignal(int signal) {
+    if (g_stop.exchange(true)) {
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);
+    }
+}
+
+void catchStopSignals() {
+    std::signal(SIGTERM, onStopSignal);
+    std::signal(SIGINT, onStopSignal);
+}
+
+struct TrainOptions {
+    RecipeOptions recipe;
+    std::string resume;
+};
+
+Json byOwnerJson(const kernels::BytesByOwner& bytes) {
+    Json json;
+    for (size_t i = 0; i < kernels::kNumMemoryOwners; ++i) {
+        json[kernels::memoryOwnerName(static_cast<kernels::MemoryOwner>(i))] = bytes[i];
+    }
+    return json;
+}
+
+struct EventPrinter {
+    void operator()(const core::RunStarted& started) const {
+        spdlog::info("{}: {} of {} parameters train, {} rows, {} validation rows, {} steps", started.runId,
+                     started.trainableParameters, started.parameters, started.trainRows, started.validationRows,
+                     started.totalSteps);
+        if (started.resumedFromStep) spdlog::info("resumed from step {}", *started.resumedFromStep);
+    }
+    void operator()(const core::PlanMade& plan) const {
+        spdlog::info("memory plan: {} of {} available", bytesText(plan.peakBytes), bytesText(plan.availableBytes));
+    }
+    void operator()(const core::StepDone& step) const {
+        spdlog::info("step {} (epoch {:.2f}): loss {:.4f}, learning rate {:.3g}, gradient norm {:.3f}, {:.0f} tok/s",
+                     step.step, step.epoch, step.loss, step.learningRate, step.gradNorm, step.tokensPerSecond);
+    }
+    void operator()(const core::Evaluated& evaluated) const {
+        spdlog::info("evaluation at step {}: loss {:.4f}, token accuracy {:.1f} %{}", evaluated.step, evaluated.loss,
+                     100 * evaluated.tokenAccuracy, evaluated.isBest ? ", best so far" : "");
+    }
+    void operator()(const core::CheckpointSaved& saved) const { spdlog::info("saved {}", saved.path); }
+    void operator()(const core::StateChanged& changed) const {
+        spdlog::info("{}{}{}", changed.state, changed.reason.empty() ? "" : ": ", changed.reason);
+    }
+    void operator()(const core::WarningRaised& warning) const { spdlog::warn("{} {}", warning.message, warning.hint); }
+    template <class Other>
+    void operator()(const Other& /*event*/) const {}
+};
+
+void warnAboutSetup(const training::TrainingSetup& setup) {
+    const training::DataAudit& audit = setup.data.prepared.audit;
+    const auto tell = [](size_t rows, std::string_view what) {
+        if (rows > 0) spdlog::warn("{} row{} {}", rows, rows == 1 ? "" : "s", what);
+    };
+    tell(audit.badLines.size(), "could not be used; `whet data inspect` names them");
+    tell(audit.truncatedLines.size(), fmt::format("lose part of their answer at {} tokens", setup.recipe.maxLength));
+    tell(audit.zeroTargetLines.size(), "teach nothing at this length");
+    tell(audit.leaks.size(), "of the training data repeat a validation prompt");
+}
+
+core::RunFolder openRun(const CommandContext& context, const TrainOptions& options, core::Recipe& recipe) {
+    if (options.resume.empty()) {
+        recipe = core::withAbsolutePaths(options.recipe.resolve(context));
+        core::validateRecipe(recipe);
+        return core::RunFolder::create(context.libraryFolder(), recipe);
+    }
+    core::RunFolder run = core::RunFolder::find(context.libraryFolder(), options.resume);
+    const core::Recipe stored = run.recipe();
+    recipe = options.recipe.resolve(context, stored);
+    // Where it runs may change; what it computes may not.
+    for (const core::RecipeDifference& difference : core::diffRecipes(stored, recipe)) {
+        const std::string_view key = difference.field->key;
+        if (key == "device" || key == "threads") continue;
+        throw UsageError(
+            fmt::format("a resumed run keeps its recipe: {} is {} in it, not {}; start a new run to change it", key,
+                        difference.left, difference.right));
+    }
+    return run;
+}
+
+void printOutcome(CommandContext& context, const core::RunFolder& run, const training::TrainOutcome& outcome) {
+    context.print(fmt::format("{} after {} steps, {} ({:.0f} tok/s, peak {})\n", outcome.reason, outcome.steps,
+                              durationText(outcome.seconds), outcome.tokensPerSecond, bytesText(outcome.peakBytes)));
+    if (outcome.bestStep)
+        context.print(fmt::format("best validation loss {:.4f} at step {}\n", outcome.bestLoss, *outcome.bestStep));
+    context.print(fmt::format("run {}\n  {}\n", run.id(), run.path().string()));
+    Json best = nullptr;
+    if (outcome.bestStep) best = {{"step", *outcome.bestStep}, {"eval_loss", outcome.bestLoss}};
+    context.printJson({{"run_id", run.id()},
+                       {"run_dir", run.path().string()},
+                       {"reason", outcome.reason},
+                       {"steps", outcome.steps},
+                       {"best", best},
+                       {"peak_bytes", outcome.peakBytes},
+                       {"weight_hash", outcome.weightHash},
+                       {"tokens_per_second", outcome.tokensPerSecond},
+                       {"seconds", outcome.seconds},
+                       {"certificate", nullptr}});
+}
+
+void runTrain(const TrainOptions& options, CommandContext& context) {
+    core::Recipe recipe;
+    core::RunFolder run = openRun(context, options, recipe);
+    const core::RunLock lock(run);
+    catchStopSignals();
+    kernels::Runtime runtime =
+        makeRuntime(recipe.device, static_cast<int>(recipe.threads), core::choiceName(recipe.attention));
+    training::TrainingSetup setup = training::prepareTraining(recipe, runtime.context().numThreads);
+    warnAboutSetup(setup);
+    training::Trainer trainer(runtime, std::move(setup), run, g_stop,
+                              [](const core::Event& event) { std::visit(EventPrinter{}, event.body); });
+    printOutcome(context, run, trainer.run());
+}
+
+void runPlan(const RecipeOptions& options, CommandContext& context) {
+    const core::Recipe recipe = options.resolve(context);
+    const int threads = recipe.threads > 0 ? static_cast<int>(recipe.threads) : kernels::availableThreads();
+    const training::TrainingSetup setup = training::prepareTraining(recipe, threads);
+    const training::MemoryPlan plan = training::planMemory(setup, chooseDevice(recipe.device), threads);
+    context.print(fmt::format("peak {} of {} available: {}\n", bytesText(plan.peakBytes),
+                              bytesText(plan.availableBytes), plan.fits ? "fits" : "does not fit"));
+    for (size_t i = 0; i < kernels::kNumMemoryOwners; ++i) {
+        const auto owner = static_cast<kernels::MemoryOwner>(i);
+        context.print(fmt::format("  {:<12} {}\n", kernels::memoryOwnerName(owner), bytesText(plan.byOwner[i])));
+    }
+    context.printJson({{"peak_bytes", plan.peakBytes},
+                       {"by_owner", byOwnerJson(plan.byOwner)},
+                       {"available_bytes", plan.availableBytes},
+                       {"fits", plan.fits},
+                       {"steps", setup.totalSteps},
+                       {"steps_per_epoch", setup.stepsPerEpoch},
+                       {"max_length", setup.recipe.maxLength},
+                       {"train_rows", setup.data.prepared.train.size()},
+                       {"validation_rows", setup.data.prepared.validation.size()}});
+}
+
+}  // namespace
+
+void defineTrain(CLI::App& command, CommandContext& context) {
+    const auto options = std::make_shared<TrainOptions>();
+    command.add_option("--resume", options->resume, "Go on with this run (id or folder) from its last checkpoint")
+        ->type_name("RUN");
+    options->recipe.addTo(command);
+    command.footer(
+        "\nExamples:\n"
+        "  whet train --model pocket --data facts.jsonl --epochs 5\n"
+        "  whet train --resume last");
+    command.callback([options, &context] { runTrain(*options, context); });
+}
+
+void definePlan(CLI::App& command, CommandContext& context) {
+    const auto options = std::make_shared<RecipeOptions>();
+    options->addTo(command);
+    command.footer("\nExample: whet plan --model pocket --data facts.jsonl --method full --max-length 256");
+    command.callback([options, &context] { runPlan(*options, context); });
+}
+
+}  // namespace wb::app
