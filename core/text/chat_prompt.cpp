@@ -193,22 +193,41 @@ size_t ChatPrompt::answerBegin(const RenderedChat& chat, const std::vector<ChatM
     return content ? content->begin : chat.text.size();
 }
 
+// Behind the first end marker that the template wrote after `begin`; behind the message's own text if there is none
+// before the next message.
 size_t ChatPrompt::answerEnd(const RenderedChat& chat, size_t message, size_t begin) const {
-    const auto content = lastSpanOf(chat, static_cast<int>(message));
-    const size_t contentEnd = content ? content->end : begin;
+    size_t limit = chat.text.size();
+    size_t contentEnd = begin;
+    for (const TextSpan& span : chat.spans) {
+        if (span.end <= begin || span.message < 0) continue;
+        if (span.message != static_cast<int>(message)) {
+            limit = span.begin;
+            break;
+        }
+        contentEnd = span.end;
+    }
     if (m_endMarker.empty()) return contentEnd;
-    // The marker that stands before the next message's text.
-    const auto next = std::find_if(chat.spans.begin(), chat.spans.end(),
-                                   [&](const TextSpan& span) { return span.begin >= contentEnd && span.message >= 0; });
-    const size_t limit = next == chat.spans.end() ? chat.text.size() : next->begin;
-    const size_t marker = chat.text.find(m_endMarker, contentEnd);
-    return marker < limit && marker + m_endMarker.size() <= limit ? marker + m_endMarker.size() : contentEnd;
+    for (size_t marker = chat.text.find(m_endMarker, begin); marker != std::string::npos;
+         marker = chat.text.find(m_endMarker, marker + 1)) {
+        const size_t end = marker + m_endMarker.size();
+        if (end > limit) break;
+        // A marker inside a message's text ends nothing.
+        const bool isOwn = std::all_of(chat.spans.begin(), chat.spans.end(), [&](const TextSpan& span) {
+            return span.end <= marker || span.begin >= end || span.kind == SpanKind::Template;
+        });
+        if (isOwn) return end;
+    }
+    return contentEnd;
 }
 
 void ChatPrompt::markAnswer(RenderedChat& chat, const std::vector<ChatMessage>& messages, size_t message,
                             std::string_view toolsJson) const {
     const size_t begin = answerBegin(chat, messages, message, toolsJson);
     const size_t end = answerEnd(chat, message, begin);
+    // An answer that the template repeats later on is context there.
+    changeSpans(chat, end, chat.text.size(), [&](TextSpan& span) {
+        if (span.message == static_cast<int>(message) && span.kind == SpanKind::Assistant) span.kind = SpanKind::Input;
+    });
     changeSpans(chat, begin, end, [&](TextSpan& span) {
         span.isMarker = span.kind == SpanKind::Template;
         span.kind = SpanKind::Assistant;
