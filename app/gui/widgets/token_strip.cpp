@@ -70,6 +70,17 @@ void TokenStrip::setPlaceholder(const QString& text) {
     viewport()->update();
 }
 
+void TokenStrip::setFitsContent(bool fits) {
+    m_fitsContent = fits;
+    setVerticalScrollBarPolicy(fits ? Qt::ScrollBarAlwaysOff : Qt::ScrollBarAsNeeded);
+    relayout(0);
+}
+
+void TokenStrip::wheelEvent(QWheelEvent* event) {
+    if (m_fitsContent) return event->ignore();
+    QAbstractScrollArea::wheelEvent(event);
+}
+
 QString TokenStrip::shownText(const TokenView& token) const {
     if (m_mode == Mode::Chips) return visibleText(token.text);
     QString out = token.text;
@@ -129,6 +140,7 @@ void TokenStrip::relayout(int from) {
     for (int i = from; i < m_tokens.size(); ++i)
         m_mode == Mode::Chips ? placeChip(i, x, y, width) : placeFlow(i, x, y, width);
     m_contentHeight = m_tokens.isEmpty() ? 0 : m_boxes.last().bottom() + kPadding;
+    if (m_fitsContent) setFixedHeight(std::max(m_contentHeight, m_lineHeight + 2 * kPadding));
     verticalScrollBar()->setPageStep(viewport()->height());
     verticalScrollBar()->setSingleStep(m_lineHeight);
     verticalScrollBar()->setRange(0, std::max(0, m_contentHeight - viewport()->height()));

@@ -30,6 +30,8 @@ public:
     // A rule before this token and the words beside it; -1 for none.
     void setMark(int index, const QString& text);
     void setPlaceholder(const QString& text);
+    // As tall as its text, without a scroll bar of its own: for strips inside something that scrolls.
+    void setFitsContent(bool fits);
 
     const QVector<TokenView>& tokens() const { return m_tokens; }
     QString text() const;
@@ -46,6 +48,7 @@ protected:
     void keyPressEvent(QKeyEvent* event) override;
     void changeEvent(QEvent* event) override;
     void focusOutEvent(QFocusEvent* event) override;
+    void wheelEvent(QWheelEvent* event) override;
 
 private:
     void relayout(int from);
@@ -70,6 +73,7 @@ private:
     int m_hovered = -1;
     int m_lineHeight = 0;
     int m_contentHeight = 0;
+    bool m_fitsContent = false;
 };
 
 }  // namespace wb::app

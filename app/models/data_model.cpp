@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/models/data_model.h"
+
+#include <algorithm>
+
+#include "app/models/loaded_data.h"
+#include "app/models/units.h"
+#include "kernels/base/error.h"
+
+namespace wb::app {
+
+namespace {
+
+QVector<qint64> linesOf(const std::vector<int64_t>& lines) {
+    return {lines.begin(), lines.end()};
+}
+
+QVector<qint64> secondLines(const std::vector<training::LinePair>& pairs) {
+    QVector<qint64> out;
+    for (const training::LinePair& pair : pairs) out.append(pair.second);
+    return out;
+}
+
+QStringList reasonsOf(const std::vector<training::BadLine>& lines) {
+    QStringList out;
+    for (const training::BadLine& line : lines) out.append(QString::fromStdString(line.reason));
+    return out;
+}
+
+QVector<qint64> linesOf(const std::vector<training::BadLine>& lines) {
+    QVector<qint64> out;
+    for (const training::BadLine& line : lines) out.append(line.line);
+    return out;
+}
+
+}  // namespace
+
+DataModel::DataModel(QObject* parent) : QObject(parent) {}
+
+void DataModel::setSettings(const DataSettings& settings) {
+    if (settings == m_settings && (m_data || m_jobs.isBusy())) return;
+    const bool isOtherFile = settings.file != m_settings.file;
+    m_settings = settings;
+    if (isOtherFile) m_skipsBadLines = m_skipsEmptyTargets = false;
+    reload();
+}
+
+void DataModel::close() {
+    m_jobs.cancel();
+    m_auditJobs.cancel();
+    m_rowJobs.cancel();
+    m_settings = {};
+    m_data.reset();
+    m_audit = {};
+    m_rows.setData(nullptr, 0);
+    m_shownTokens.clear();
+    emit changed();
+}
+
+void DataModel::reload() {
+    m_auditJobs.cancel();
+    m_rowJobs.cancel();
+    struct Result {
+        std::shared_ptr<const LoadedData> data;
+        training::DataAudit audit;
+        qint64 maxLength = 0;
+    };
+    m_jobs.run(
+        [settings = m_settings](const IsStale& isStale) {
+            Result result;
+            result.data = loadData(settings, isStale);
+            if (isStale()) return result;
+            result.maxLength = settings.maxLength > 0 ? settings.maxLength : result.data->length.p99;
+            result.audit = auditAt(*result.data, result.maxLength);
+            return result;
+        },
+        [this](Result result) {
+            m_data = result.data;
+            m_audit = std::move(result.audit);
+            m_maxLength = result.maxLength;
+            m_shownTokens.clear();
+            m_shownLine = 0;
+            m_rows.setData(m_data, m_maxLength);
+            emit changed();
+        },
+        [this](const QString& message) {
+            m_data.reset();
+            m_audit = {};
+            m_rows.setData(nullptr, 0);
+            emit failed({message, tr("Choose another file or format, or correct the file and open it again."),
+                         m_settings.file});
+        });
+    emit loadingStarted();
+}
+
+void DataModel::setMaxLength(qint64 tokens) {
+    m_settings.maxLength = tokens;
+    if (!m_data || m_jobs.isBusy()) return;
+    const qint64 limit = tokens > 0 ? tokens : m_data->length.p99;
+    if (limit == m_maxLength) return;
+    m_maxLength = limit;
+    m_rows.setData(m_data, m_maxLength);
+    m_auditJobs.run([data = m_data, limit](const IsStale&) { return auditAt(*data, limit); },
+                    [this](training::DataAudit audit) {
+                        m_audit = std::move(audit);
+                        emit auditChanged();
+                    },
+                    [this](const QString& message) {
+                        emit failed({message, {}, m_settings.file});
+                    });
+    emit rowShown();
+}
+
+QString DataModel::formatTitle() const {
+    return m_data ? QString::fromStdString(m_data->dataset.format.title) : QString();
+}
+
+QString DataModel::templateTitle() const {
+    return m_data && m_data->promptTemplate ? QString::fromStdString(m_data->promptTemplate->name()) : tr("none");
+}
+
+QString DataModel::templateDescription() const {
+    return m_data && m_data->promptTemplate ? QString::fromStdString(m_data->promptTemplate->describe()) : QString();
+}
+
+QStringList DataModel::formatChoices() const {
+    QStringList out{QStringLiteral("auto")};
+    for (const std::string& name : training::datasetFormatNames()) out.append(QString::fromStdString(name));
+    return out;
+}
+
+QStringList DataModel::columnNames() const {
+    QStringList out;
+    if (m_data && m_data->promptTemplate && !m_data->promptTemplate->promptColumns().empty()) {
+        for (const std::string& name : m_data->promptTemplate->promptColumns())
+            out.append(QString::fromStdString(name));
+    } else if (m_data) {
+        for (const std::string& name : m_data->dataset.mapping.prompt) out.append(QString::fromStdString(name));
+    }
+    return out;
+}
+
+QStringList DataModel::notes() const {
+    QStringList out;
+    if (m_data)
+        for (const std::string& note : m_data->dataset.notes) out.append(QString::fromStdString(note));
+    return out;
+}
+
+bool DataModel::hasTokens() const {
+    return m_data && m_data->tokenizer;
+}
+
+qint64 DataModel::rowCount() const {
+    return m_data ? m_data->dataset.rows : 0;
+}
+
+QVector<AuditLine> DataModel::auditLines() const {
+    using Kind = AuditLine::Kind;
+    using Fix = AuditLine::Fix;
+    QVector<AuditLine> out;
+    if (!m_data) return out;
+    const auto add = [&out](Kind kind, const QVector<qint64>& lines, const QString& headline, const QString& meaning,
+                            Fix fix = Fix::None, const QString& fixText = {}, bool isBlocking = false) {
+        if (lines.isEmpty()) return;
+        out.append({kind, lines.size(), headline, meaning, fix, fixText, isBlocking, lines, {}});
+    };
+    const auto count = [](const auto& list) { return static_cast<int>(list.size()); };
+    add(Kind::BadLines, linesOf(m_audit.badLines), tr("%n line(s) cannot be read", nullptr, count(m_audit.badLines)),
+        m_skipsBadLines ? tr("They will be left out by number.")
+                        : tr("Nothing is left out silently: decide before training."),
+        m_skipsBadLines ? Fix::None : Fix::SkipBadLines, tr("Skip"), !m_skipsBadLines);
+    if (!out.isEmpty()) out.last().reasons = reasonsOf(m_audit.badLines);
+    add(Kind::ZeroTarget, linesOf(m_audit.zeroTargetLines),
+        tr("%n row(s) teach nothing", nullptr, count(m_audit.zeroTargetLines)),
+        m_skipsEmptyTargets ? tr("They will be left out.")
+                            : tr("Their answer is empty or lies behind the maximum length."),
+        m_skipsEmptyTargets ? Fix::None : Fix::SkipEmptyTargets, tr("Skip"), !m_skipsEmptyTargets);
+    add(Kind::Truncated, linesOf(m_audit.truncatedLines),
+        tr("%n row(s) lose part of their answer", nullptr, count(m_audit.truncatedLines)),
+        tr("They are longer than %1 tokens; the longest has %2.").arg(m_maxLength).arg(m_audit.length.max),
+        Fix::RaiseMaxLength, tr("Fit all"));
+    add(Kind::EmptyResponse, linesOf(m_audit.emptyResponseLines),
+        tr("%n answer(s) are empty", nullptr, count(m_audit.emptyResponseLines)),
+        tr("The model would learn to stop at once on these prompts."));
+    add(Kind::Duplicates, secondLines(m_audit.duplicates),
+        tr("%n row(s) repeat an earlier one", nullptr, count(m_audit.duplicates)),
+        tr("They count more than once in training."));
+    add(Kind::Conflicts, secondLines(m_audit.conflicts),
+        tr("%n row(s) answer an earlier prompt differently", nullptr, count(m_audit.conflicts)),
+        tr("The model sees two answers to one prompt."));
+    add(Kind::Leaks, secondLines(m_audit.leaks),
+        tr("%n validation prompt(s) are also trained on", nullptr, count(m_audit.leaks)),
+        tr("Validation loss would look better than it is."));
+    add(Kind::Warnings, linesOf(m_data->dataset.warnings),
+        tr("%n row(s) were loaded with a remark", nullptr, count(m_data->dataset.warnings)),
+        QString::fromStdString(m_data->dataset.warnings.empty() ? std::string()
+                                                                : m_data->dataset.warnings.front().reason));
+    return out;
+}
+
+QString DataModel::firstPrompt() const {
+    constexpr int kMostCharacters = 4000;
+    if (!m_data || m_data->dataset.examples.empty()) return {};
+    return promptPreview(m_data->dataset, m_data->dataset.examples.front(), kMostCharacters);
+}
+
+qint64 DataModel::undecidedRows() const {
+    qint64 out = 0;
+    for (const AuditLine& line : auditLines())
+        if (line.isBlocking) out += line.count;
+    return out;
+}
+
+QString DataModel::verdict() const {
+    if (!m_data) return {};
+    const auto without = static_cast<qint64>(m_audit.badLines.size() + m_audit.zeroTargetLines.size());
+    const qint64 rows = rowCount();
+    const qint64 undecided = undecidedRows();
+    QString out = hasTokens() ? tr("%1 of %2 rows will teach").arg(formatCount(rows - without), formatCount(rows))
+                              : tr("%1 of %2 rows can be read").arg(formatCount(rows - without), formatCount(rows));
+    if (undecided == 1)
+        out += tr("; 1 needs a decision");
+    else if (undecided > 1)
+        out += tr("; %1 need a decision").arg(formatCount(undecided));
+    else if (without > 0)
+        out += tr("; %1 will be skipped").arg(formatCount(without));
+    return out + QLatin1Char('.');
+}
+
+void DataModel::decideToSkip(AuditLine::Kind kind) {
+    if (kind == AuditLine::Kind::BadLines) m_skipsBadLines = true;
+    if (kind == AuditLine::Kind::ZeroTarget) m_skipsEmptyTargets = true;
+    emit auditChanged();
+}
+
+void DataModel::showRow(int example, qint64 line) {
+    m_shownLine = line;
+    m_shownTokens.clear();
+    m_shownProblem.clear();
+    m_rowJobs.cancel();
+    if (!m_data) return;
+    if (example < 0) {
+        for (const training::BadLine& bad : m_data->dataset.badLines)
+            if (bad.line == line) m_shownProblem = QString::fromStdString(bad.reason);
+        emit rowShown();
+        return;
+    }
+    if (!m_data->tokenizer) {
+        m_shownProblem = tr("Choose a model: its tokenizer decides what the row looks like to it.");
+        emit rowShown();
+        return;
+    }
+    m_rowJobs.run([data = m_data, example](const IsStale&) { return tokensOfRow(*data, example); },
+                  [this](QVector<TokenView> tokens) {
+                      m_shownTokens = std::move(tokens);
+                      emit rowShown();
+                  },
+                  [this](const QString& message) {
+                      m_shownProblem = message;
+                      emit rowShown();
+                  });
+}
+
+QVector<TokenView> DataModel::shownTokens() const {
+    QVector<TokenView> out = m_shownTokens;
+    if (m_maxLength > 0)
+        for (qsizetype i = m_maxLength; i < out.size(); ++i) out[i].role = TokenView::Role::Cut;
+    return out;
+}
+
+}  // namespace wb::app
