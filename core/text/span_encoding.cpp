@@ -45,6 +45,9 @@ void dropFront(Encoding& encoding, size_t count) {
     encoding.offsets.erase(encoding.offsets.begin(), encoding.offsets.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
+// One byte each; most vocabularies have no longer piece that begins with them.
+constexpr const char* kAnchors[] = {"\n", "\x02", "|"};
+
 bool isEmpty(const ByteRange& range) {
     return range.begin == range.end;
 }
@@ -62,18 +65,21 @@ SpanEncoder::SpanEncoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {
 
 Encoding SpanEncoder::encodePiece(std::string_view text, SpecialTokens special, bool isContinuation) const {
     if (!isContinuation || !m_addsPrefixSpace || text.empty()) return m_tokenizer.encode(text, special);
-    // Behind a new line the tokenizer adds no space; the new line's own tokens are taken off again.
-    std::string withAnchor = "\n";
-    withAnchor += text;
-    Encoding anchored = m_tokenizer.encode(withAnchor, special);
-    size_t anchorTokens = 0;
-    while (anchorTokens < anchored.ids.size() && anchored.offsets[anchorTokens].end <= 1) ++anchorTokens;
-    if (anchorTokens > 0 && anchorTokens < anchored.ids.size() && anchored.offsets[anchorTokens].begin >= 1) {
-        dropFront(anchored, anchorTokens);
-        for (ByteRange& range : anchored.offsets) range = {range.begin - 1, range.end - 1};
-        return anchored;
+    // Behind other text the tokenizer adds no space: put some in front and take its tokens off again.
+    for (const char* anchor : kAnchors) {
+        std::string anchored = anchor;
+        anchored += text;
+        Encoding encoding = m_tokenizer.encode(anchored, special);
+        size_t anchorTokens = 0;
+        while (anchorTokens < encoding.ids.size() && encoding.offsets[anchorTokens].end <= 1) ++anchorTokens;
+        const bool isClean =
+            anchorTokens > 0 && anchorTokens < encoding.ids.size() && encoding.offsets[anchorTokens].begin >= 1;
+        if (!isClean) continue;  // the anchor merged with the text, or was normalised away
+        dropFront(encoding, anchorTokens);
+        for (ByteRange& range : encoding.offsets) range = {range.begin - 1, range.end - 1};
+        return encoding;
     }
-    // The new line merged with the text: keep the plain encoding, without a leading token that stands for nothing.
+    // Keep the plain encoding, without a leading token that stands for nothing.
     Encoding plain = m_tokenizer.encode(text, special);
     if (plain.ids.size() > 1 && isEmpty(plain.offsets.front())) dropFront(plain, 1);
     return plain;

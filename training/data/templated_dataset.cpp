@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/data/templated_dataset.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
+
+#include "kernels/base/error.h"
 
 namespace wb::training {
 namespace {
@@ -58,6 +62,13 @@ TemplatedDataset loadWithTemplate(const std::filesystem::path& path, const std::
     request.nameOrPath = nameOrPath;
     request.modelFolder = modelFolder;
     core::PromptTemplate promptTemplate = core::resolveTemplate(request);
+    std::string reason;
+    if (!request.hasMessages && dataset.kind != DatasetKind::Text &&
+        !promptTemplate.accepts(request.columnNames, &reason))
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{}: {}. Name the columns in a template.json, such as {{\"prompt\": \"{{question}}\", "
+                                "\"completion\": \"{{answer}}\"}}, and give it with --template",
+                                path.filename().string(), reason)};
     if (isJsonTemplate(promptTemplate) &&
         !request.hasMessages) {  // found beside the data: its columns decide which rows are good
         requireColumnsOf(promptTemplate, options);
