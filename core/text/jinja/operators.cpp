@@ -125,10 +125,11 @@ bool listsEqual(Runtime& runtime, const List& left, const List& right) {
 
 bool mapsEqual(Runtime& runtime, const Map& left, const Map& right) {
     if (left.entries.size() != right.entries.size()) return false;
-    for (const auto& [key, value] : left.entries) {
-        const auto same = std::find_if(right.entries.begin(), right.entries.end(),
-                                       [&](const auto& entry) { return valuesEqual(runtime, key, entry.first); });
-        if (same == right.entries.end() || !valuesEqual(runtime, value, same->second)) return false;
+    for (const auto& wanted : left.entries) {
+        const auto same = std::find_if(right.entries.begin(), right.entries.end(), [&](const auto& entry) {
+            return valuesEqual(runtime, wanted.first, entry.first);
+        });
+        if (same == right.entries.end() || !valuesEqual(runtime, wanted.second, same->second)) return false;
     }
     return true;
 }
