@@ -54,7 +54,7 @@ HWY_INLINE hn::Vec<hn::Rebind<uint16_t, FloatTag>> narrowBf16(FloatTag /*d*/, Fl
     const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
     const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffU))));
     const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x40U));
-    const auto isNan = hn::RebindMask(du, hn::Ne(v, v));
+    const auto isNan = hn::RebindMask(du, hn::IsNaN(v));  // not Ne: it is false for a NaN
     return hn::DemoteTo(dh, hn::BitCast(di, hn::IfThenElse(isNan, quiet, rounded)));
 }
 
