@@ -79,7 +79,7 @@ MemoryPlan planMemory(const TrainingSetup& setup, Device device, int numThreads)
     const PreparedData& prepared = setup.data.prepared;
     for (const StepPlan& step : heaviestSteps(setup)) runStep(tuning, prepared.train, step, {.learningRate = 0.0F});
     if (prepared.validation.size() > 0) {
-        evaluate(tuning.model(), context, tuning.adapter() != nullptr, prepared.validation, setup.packing.maxTokens);
+        evaluate(tuning.model(), context, tuning.adapterIndex(), prepared.validation, setup.packing.maxTokens);
     }
     generateSamples(tuning, setup);
 

@@ -68,10 +68,7 @@ std::vector<GeneratedSample> generateSamples(TuningModel& tuning, const Training
     const std::vector<SamplePrompt> prompts = samplePrompts(setup);
     std::vector<inference::GenerationRequest> requests;
     for (const SamplePrompt& prompt : prompts) {
-        inference::GenerationRequest request{
-            .promptIds = prompt.ids,
-            .adapter = tuning.adapter() != nullptr ? 0 : inference::GenerationRequest::kBase,
-            .options = {}};
+        inference::GenerationRequest request{.promptIds = prompt.ids, .adapter = tuning.adapterIndex(), .options = {}};
         request.options.maxNewTokens = setup.recipe.sampleMaxNewTokens;
         if (setup.data.promptTemplate) request.options.stop = setup.data.promptTemplate->stopStrings();
         request.options.eosIds = setup.config.eosTokenIds;

@@ -74,7 +74,7 @@ StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& 
     return result;
 }
 
-EvaluationResult evaluate(core::CausalLm& model, const kernels::Context& context, bool usesAdapter,
+EvaluationResult evaluate(core::CausalLm& model, const kernels::Context& context, int32_t adapter,
                           const SequenceSet& set, int64_t maxTokens, const std::function<bool()>& isCancelled) {
     EvaluationResult result;
     double sum = 0;
@@ -85,7 +85,9 @@ EvaluationResult evaluate(core::CausalLm& model, const kernels::Context& context
             const PackedBatch batch = set.pack(micro.examples);
             const BatchTensors tensors = upload(context, batch);
             std::vector<core::AdapterRows> rows;
-            if (usesAdapter) rows.push_back({.begin = 0, .end = static_cast<int64_t>(batch.ids.size()), .adapter = 0});
+            if (adapter >= 0) {
+                rows.push_back({.begin = 0, .end = static_cast<int64_t>(batch.ids.size()), .adapter = adapter});
+            }
             const core::Context pass{context, nullptr, nullptr, rows};
             const core::LmLoss loss = model.loss(pass, model.forward(pass, tensors.input), tensors.labels, 0.0F);
             sum += sumOf(context, loss.losses.value);

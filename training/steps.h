@@ -33,9 +33,9 @@ struct EvaluationResult {
     int64_t labelTokens = 0;
 };
 
-// Loss without gradients over all examples, in micro-batches of at most maxTokens. `isCancelled` is polled between them
-// and ends the evaluation with ErrorCode::Cancelled.
-EvaluationResult evaluate(core::CausalLm& model, const kernels::Context& context, bool usesAdapter,
+// Loss without gradients over all examples, with the adapter attached under an index (-1: none), in micro-batches of at
+// most maxTokens. `isCancelled` is polled between them and ends the evaluation with ErrorCode::Cancelled.
+EvaluationResult evaluate(core::CausalLm& model, const kernels::Context& context, int32_t adapter,
                           const SequenceSet& set, int64_t maxTokens, const std::function<bool()>& isCancelled = {});
 
 }  // namespace wb::training

@@ -153,9 +153,8 @@ private:
         const auto isStopping = [this] { return m_stop.load(); };
         if (validation.size() > 0) {
             const auto start = Clock::now();
-            const EvaluationResult result =
-                evaluate(m_tuning.model(), m_runtime.context(), m_tuning.adapter() != nullptr, validation,
-                         m_setup.packing.maxTokens);
+            const EvaluationResult result = evaluate(m_tuning.model(), m_runtime.context(), m_tuning.adapterIndex(),
+                                                     validation, m_setup.packing.maxTokens);
             // The untrained model is the mark to beat, not a candidate for the best step.
             const bool isBest = m_state.step > 0 && noteResult(result.loss);
             m_report.evaluated(m_state.step, epochOf(m_state.step), result, secondsSince(start), isBest);

@@ -26,6 +26,8 @@ public:
     const kernels::Context& context() const { return m_context; }
     core::CausalLm& model() { return *m_model; }
     adapters::LowRankAdapter* adapter() { return m_adapter.get(); }
+    // Index under which the adapter is attached, -1 without one.
+    int32_t adapterIndex() const { return m_adapter ? 0 : -1; }
     AdamW& optimizer() { return *m_optimizer; }
 
     int64_t parameterCount();

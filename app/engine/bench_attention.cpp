@@ -17,12 +17,16 @@ using kernels::Buffer;
 using kernels::MemoryOwner;
 using kernels::View;
 
+constexpr double kSecondsPerFigure = 1.0;
+
 double medianSeconds(int repeats, const std::function<void()>& body) {
     using Clock = std::chrono::steady_clock;
     body();  // warms caches and allocator
     std::vector<double> seconds;
+    const auto begin = Clock::now();
     for (int i = 0; i < std::max(1, repeats); ++i) {
         const auto start = Clock::now();
+        if (i > 0 && std::chrono::duration<double>(start - begin).count() > kSecondsPerFigure) break;
         body();
         seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
     }

@@ -14,11 +14,11 @@ namespace wb::app {
 struct AttentionSweep {
     DType dtype = DType::F32;
     std::vector<int64_t> lengths{128, 256, 512, 1024, 2048};
-    std::vector<int64_t> headDims{64};
+    std::vector<int64_t> headDims{32, 64, 128};
     std::vector<kernels::AttentionBackend> backends{kernels::AttentionBackend::Math, kernels::AttentionBackend::Flash};
     int64_t numHeads = 4;
     int64_t keyValueHeads = 2;
-    int repeats = 5;  // the median counts
+    int repeats = 5;  // at most; the median counts, and a figure takes no more than about a second
 };
 
 // One direction of one point of the sweep.

@@ -72,10 +72,11 @@ void runAttention(CommandContext& context, const SweepOptions& options) {
     sweep.repeats = options.repeats;
     if (!options.dtype.empty()) sweep.dtype = computeDtype(options.dtype);
     const auto timings = timeAttention(chooseDevice(context.options().device), context.options().threads, sweep);
-    TextTable table({"pass", "length", "backend", "ms", "GFLOP/s", "workspace", "why"});
+    TextTable table({"pass", "head dim", "length", "backend", "ms", "GFLOP/s", "workspace", "why"});
     for (const AttentionTiming& t : timings) {
-        table.add({t.pass, std::to_string(t.length), t.backend, fmt::format("{:.3f}", t.seconds * 1e3),
-                   fmt::format("{:.1f}", t.gflops), bytesText(t.peakBytes), t.reason});
+        table.add({t.pass, std::to_string(t.headDim), std::to_string(t.length), t.backend,
+                   fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops), bytesText(t.peakBytes),
+                   t.reason});
     }
     context.print(table.text());
     context.printJson({{"attention", attentionTimingsJson(timings)}});

@@ -2,38 +2,20 @@
 #include "app/engine/train_command.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
-#include <atomic>
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "app/engine/engine_runtime.h"
 #include "app/engine/recipe_options.h"
+#include "app/engine/run_training.h"
 #include "core/run/recipe_fields.h"
 #include "core/run/run_folder.h"
-#include "training/trainer.h"
 
 namespace wb::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Set by SIGTERM and SIGINT: finish the step, checkpoint, exit 0. A second signal ends the process at once.
-std::atomic<bool> g_stop{false};
-
-void onStopSignal(int signal) {
-    if (g_stop.exchange(true)) {
-        std::signal(signal, SIG_DFL);
-        std::raise(signal);
-    }
-}
-
-void catchStopSignals() {
-    std::signal(SIGTERM, onStopSignal);
-    std::signal(SIGINT, onStopSignal);
-}
 
 struct TrainOptions {
     RecipeOptions recipe;
@@ -46,44 +28,6 @@ Json byOwnerJson(const kernels::BytesByOwner& bytes) {
         json[kernels::memoryOwnerName(static_cast<kernels::MemoryOwner>(i))] = bytes[i];
     }
     return json;
-}
-
-struct EventPrinter {
-    void operator()(const core::RunStarted& started) const {
-        spdlog::info("{}: {} of {} parameters train, {} rows, {} validation rows, {} steps", started.runId,
-                     started.trainableParameters, started.parameters, started.trainRows, started.validationRows,
-                     started.totalSteps);
-        if (started.resumedFromStep) spdlog::info("resumed from step {}", *started.resumedFromStep);
-    }
-    void operator()(const core::PlanMade& plan) const {
-        spdlog::info("memory plan: {} of {} available", bytesText(plan.peakBytes), bytesText(plan.availableBytes));
-    }
-    void operator()(const core::StepDone& step) const {
-        spdlog::info("step {} (epoch {:.2f}): loss {:.4f}, learning rate {:.3g}, gradient norm {:.3f}, {:.0f} tok/s",
-                     step.step, step.epoch, step.loss, step.learningRate, step.gradNorm, step.tokensPerSecond);
-    }
-    void operator()(const core::Evaluated& evaluated) const {
-        spdlog::info("evaluation at step {}: loss {:.4f}, token accuracy {:.1f} %{}", evaluated.step, evaluated.loss,
-                     100 * evaluated.tokenAccuracy, evaluated.isBest ? ", best so far" : "");
-    }
-    void operator()(const core::CheckpointSaved& saved) const { spdlog::info("saved {}", saved.path); }
-    void operator()(const core::StateChanged& changed) const {
-        spdlog::info("{}{}{}", changed.state, changed.reason.empty() ? "" : ": ", changed.reason);
-    }
-    void operator()(const core::WarningRaised& warning) const { spdlog::warn("{} {}", warning.message, warning.hint); }
-    template <class Other>
-    void operator()(const Other& /*event*/) const {}
-};
-
-void warnAboutSetup(const training::TrainingSetup& setup) {
-    const training::DataAudit& audit = setup.data.prepared.audit;
-    const auto tell = [](size_t rows, std::string_view what) {
-        if (rows > 0) spdlog::warn("{} row{} {}", rows, rows == 1 ? "" : "s", what);
-    };
-    tell(audit.badLines.size(), "could not be used; `whet data inspect` names them");
-    tell(audit.truncatedLines.size(), fmt::format("lose part of their answer at {} tokens", setup.recipe.maxLength));
-    tell(audit.zeroTargetLines.size(), "teach nothing at this length");
-    tell(audit.leaks.size(), "of the training data repeat a validation prompt");
 }
 
 core::RunFolder openRun(const CommandContext& context, const TrainOptions& options, core::Recipe& recipe) {
@@ -129,15 +73,10 @@ void printOutcome(CommandContext& context, const core::RunFolder& run, const tra
 void runTrain(const TrainOptions& options, CommandContext& context) {
     core::Recipe recipe;
     core::RunFolder run = openRun(context, options, recipe);
-    const core::RunLock lock(run);
     catchStopSignals();
     kernels::Runtime runtime =
         makeRuntime(recipe.device, static_cast<int>(recipe.threads), core::choiceName(recipe.attention));
-    training::TrainingSetup setup = training::prepareTraining(recipe, runtime.context().numThreads);
-    warnAboutSetup(setup);
-    training::Trainer trainer(runtime, std::move(setup), run, g_stop,
-                              [](const core::Event& event) { std::visit(EventPrinter{}, event.body); });
-    printOutcome(context, run, trainer.run());
+    printOutcome(context, run, runTraining(runtime, run, recipe));
 }
 
 void runPlan(const RecipeOptions& options, CommandContext& context) {

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "adapters/low_rank_adapter.h"
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wb::adapters {
+
+// What is exported: a model, with an adapter on top or tuned as a whole.
+struct ExportSource {
+    const kernels::Context& context;
+    core::CausalLm& model;
+    LowRankAdapter* adapter = nullptr;              // null: the model itself was tuned
+    std::string baseModel;                          // name or path of the base, for the adapter's config
+    std::vector<std::filesystem::path> companions;  // tokenizer and the like
+};
+
+struct Exporter {
+    std::string_view format;  // "peft"
+    std::string_view title;   // for people
+    // Writes into an existing, empty folder. May change the model (merging). Throws Unsupported if the source has
+    // nothing of this form.
+    void (*write)(const ExportSource& source, const std::filesystem::path& folder);
+};
+
+std::span<const Exporter> exporters();
+
+// Throws InvalidArgument naming the formats.
+const Exporter& exporterOf(std::string_view format);
+
+// export/<format>_export.cpp
+void writePeftExport(const ExportSource& source, const std::filesystem::path& folder);
+void writeSafetensorsExport(const ExportSource& source, const std::filesystem::path& folder);
+
+}  // namespace wb::adapters

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "app/engine/command_context.h"
+
+namespace wb::app {
+
+// `whet compare`: base and tuned side by side on the same prompts.
+void defineCompare(CLI::App& command, CommandContext& context);
+
+}  // namespace wb::app

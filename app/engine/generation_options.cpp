@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/engine/generation_options.h"
+
+#include <fmt/format.h>
+
+#include "app/engine/command_context.h"
+
+namespace wb::app {
+
+void GenerationArguments::addTo(CLI::App& command) {
+    command.add_option("--model", model, "Model folder, .gguf file or bundled model")->required()->type_name("MODEL");
+    command.add_option("--adapter", adapter, "Adapter folder, run or checkpoint to put on top")->type_name("ADAPTER");
+    command
+        .add_option("--template", templateName,
+                    "Built-in template, template file, or auto for the model's own; none: text as it is")
+        ->type_name("NAME");
+    command.add_option("--max-new-tokens", generation.maxNewTokens, "Most tokens to generate")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+        ->capture_default_str();
+    command.add_option("--num-beams", generation.numBeams, "Beam search of this width")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    command.add_option("--num-return", generation.numReturn, "Outputs to return")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    command
+        .add_option("--length-penalty", generation.lengthPenalty,
+                    "Beams: score is the sum of log-probs over length to this power")
+        ->capture_default_str();
+    inference::SamplerOptions& sampler = generation.sampler;
+    command.add_option("--temperature", sampler.temperature, "0 is greedy")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str();
+    command.add_option("--top-k", sampler.topK, "Sample from the K most likely tokens; 0: all")
+        ->check(CLI::NonNegativeNumber);
+    command.add_option("--top-p", sampler.topP, "Sample from the smallest set with this probability")
+        ->check(CLI::Range(0.0, 1.0));
+    command.add_option("--min-p", sampler.minP, "Leave out tokens below this part of the best")
+        ->check(CLI::Range(0.0, 1.0));
+    command
+        .add_option("--repetition-penalty", sampler.repetitionPenalty, "Above 1: tokens seen before become less likely")
+        ->check(CLI::Range(0.1, 10.0));
+    command.add_option("--seed", sampler.seed, "Seed of the sampler")->capture_default_str();
+    command.add_option("--stop", generation.stop, "Text that ends an output; may be given more than once")
+        ->type_name("TEXT");
+    command.add_option("--attention", attention, "auto, math, memory_efficient or flash")->capture_default_str();
+}
+
+void GenerationArguments::check() const {
+    if (generation.numBeams > 1 && generation.sampler.temperature > 0) {
+        throw UsageError("--num-beams searches for the most likely output; leave out --temperature");
+    }
+    if (generation.numBeams > 1 && generation.numReturn > generation.numBeams) {
+        throw UsageError(
+            fmt::format("--num-return {} exceeds --num-beams {}", generation.numReturn, generation.numBeams));
+    }
+    if (generation.numBeams == 1 && generation.numReturn > 1 && generation.sampler.temperature <= 0) {
+        throw UsageError("several greedy outputs would be equal; give --num-beams or --temperature with --num-return");
+    }
+}
+
+}  // namespace wb::app

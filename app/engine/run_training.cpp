@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/engine/run_training.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+
+#include "training/setup.h"
+
+namespace wb::app {
+namespace {
+
+std::atomic<bool> g_stop{false};
+
+void onStopSignal(int signal) {
+    if (g_stop.exchange(true)) {
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);
+    }
+}
+
+struct EventPrinter {
+    void operator()(const core::RunStarted& started) const {
+        spdlog::info("{}: {} of {} parameters train, {} rows, {} validation rows, {} steps", started.runId,
+                     started.trainableParameters, started.parameters, started.trainRows, started.validationRows,
+                     started.totalSteps);
+        if (started.resumedFromStep) spdlog::info("resumed from step {}", *started.resumedFromStep);
+    }
+    void operator()(const core::PlanMade& plan) const {
+        spdlog::info("memory plan: {} of {} available", bytesText(plan.peakBytes), bytesText(plan.availableBytes));
+    }
+    void operator()(const core::StepDone& step) const {
+        spdlog::info("step {} (epoch {:.2f}): loss {:.4f}, learning rate {:.3g}, gradient norm {:.3f}, {:.0f} tok/s",
+                     step.step, step.epoch, step.loss, step.learningRate, step.gradNorm, step.tokensPerSecond);
+    }
+    void operator()(const core::Evaluated& evaluated) const {
+        spdlog::info("evaluation at step {}: loss {:.4f}, token accuracy {:.1f} %{}", evaluated.step, evaluated.loss,
+                     100 * evaluated.tokenAccuracy, evaluated.isBest ? ", best so far" : "");
+    }
+    void operator()(const core::CheckpointSaved& saved) const { spdlog::info("saved {}", saved.path); }
+    void operator()(const core::StateChanged& changed) const {
+        spdlog::info("{}{}{}", changed.state, changed.reason.empty() ? "" : ": ", changed.reason);
+    }
+    void operator()(const core::WarningRaised& warning) const { spdlog::warn("{} {}", warning.message, warning.hint); }
+    template <class Other>
+    void operator()(const Other& /*event*/) const {}
+};
+
+void warnAboutSetup(const training::TrainingSetup& setup) {
+    const training::DataAudit& audit = setup.data.prepared.audit;
+    const auto tell = [](size_t rows, std::string_view what) {
+        if (rows > 0) spdlog::warn("{} row{} {}", rows, rows == 1 ? "" : "s", what);
+    };
+    tell(audit.badLines.size(), "could not be used; `whet data inspect` names them");
+    tell(audit.truncatedLines.size(), fmt::format("lose part of their answer at {} tokens", setup.recipe.maxLength));
+    tell(audit.zeroTargetLines.size(), "teach nothing at this length");
+    tell(audit.leaks.size(), "of the training data repeat a validation prompt");
+}
+
+}  // namespace
+
+const std::atomic<bool>& stopRequested() {
+    return g_stop;
+}
+
+void catchStopSignals() {
+    std::signal(SIGTERM, onStopSignal);
+    std::signal(SIGINT, onStopSignal);
+}
+
+training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, const core::Recipe& recipe) {
+    const core::RunLock lock(run);
+    training::TrainingSetup setup = training::prepareTraining(recipe, runtime.context().numThreads);
+    warnAboutSetup(setup);
+    training::Trainer trainer(runtime, std::move(setup), run, g_stop,
+                              [](const core::Event& event) { std::visit(EventPrinter{}, event.body); });
+    return trainer.run();
+}
+
+}  // namespace wb::app
