@@ -177,6 +177,13 @@ TEST(ChatTemplate, OriginsSurviveTrimReplaceSliceAndJson) {
     EXPECT_EQ(chat.spans, expected);
 }
 
+TEST(ChatTemplate, ReplacementsBringTheirOwnOrigin) {
+    const RenderedChat chat = renderOne("{{ 'x-y' | replace('-', messages[0].content) }}", {{"user", "abc"}});
+    const std::vector<TextSpan> expected{
+        {0, 1, SpanKind::Template, -1}, {1, 4, SpanKind::Input, 0}, {4, 5, SpanKind::Template, -1}};
+    EXPECT_EQ(chat.spans, expected);
+}
+
 TEST(ChatTemplate, TokensAreUndefinedWhereTheModelHasNone) {
     EXPECT_EQ(textOf("{{ bos_token is defined }}{{ eos_token is defined }}[{{ bos_token }}]"), "FalseFalse[]");
     EXPECT_EQ(renderOne("{{ bos_token }}", {}, {.bosToken = "<s>"}).text, "<s>");

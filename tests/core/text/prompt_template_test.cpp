@@ -296,9 +296,10 @@ TEST(PromptTemplate, BrokenJsonTemplatesSayWhatIsWrong) {
         {R"({"prompt": "a {}", "completion": "{a}"})", "without a column name"},
         {R"({"prompt": "a", "completion": "{a}", "stop": [1]})", "'stop' must be a list of texts"},
     };
-    for (const auto& [json, part] : mistakes) {
-        SCOPED_TRACE(json);
-        WB_EXPECT_ERROR(PromptTemplate::fromJsonText(json, "template.json"), ErrorCode::CorruptFile, part);
+    for (const auto& mistake : mistakes) {
+        SCOPED_TRACE(mistake.first);
+        WB_EXPECT_ERROR(PromptTemplate::fromJsonText(mistake.first, "template.json"), ErrorCode::CorruptFile,
+                        mistake.second);
     }
     WB_EXPECT_ERROR(PromptTemplate::fromJsonFile("/nowhere/template.json"), ErrorCode::NotFound, "no such file");
     WB_EXPECT_ERROR(PromptTemplate::builtin("vicuna"), ErrorCode::NotFound, "'plain', 'raw', 'alpaca' and 'chatml'");
