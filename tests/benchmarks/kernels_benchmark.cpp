@@ -48,11 +48,13 @@ void registerCase(const std::shared_ptr<const OpCase>& c, const char* direction,
 }  // namespace
 
 int main(int argc, char** argv) {
-    for (const OpCase& c : wb::kernels::testing::allOpCases()) {
-        if (!c.isBenchmark) continue;
-        const auto shared = std::make_shared<const OpCase>(c);
-        registerCase(shared, "forward", false);
-        if (c.backward) registerCase(shared, "backward", true);
+    for (const auto& table : wb::kernels::testing::opCaseTables()) {
+        for (const OpCase& c : table.cases()) {
+            if (!c.isBenchmark) continue;
+            const auto shared = std::make_shared<const OpCase>(c);
+            registerCase(shared, "forward", false);
+            if (c.backward) registerCase(shared, "backward", true);
+        }
     }
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();

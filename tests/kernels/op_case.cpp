@@ -128,13 +128,18 @@ double tolerance(DType tensor, DType storage, const OpCase& c) {
     return relative * c.conditioning;
 }
 
-std::vector<OpCase> allOpCases() {
-    std::vector<OpCase> all;
-    for (auto* table : {embeddingCases, linearCases, rmsNormCases, rotaryCases, gatedActivationCases, elementwiseCases,
-                        lmHeadLossCases, optimizerCases}) {
-        for (OpCase& c : table()) all.push_back(std::move(c));
-    }
-    return all;
+const std::vector<OpCaseTable>& opCaseTables() {
+    static const std::vector<OpCaseTable> tables{
+        {"embedding", embeddingCases},
+        {"linear", linearCases},
+        {"rms_norm", rmsNormCases},
+        {"rotary", rotaryCases},
+        {"gated_activation", gatedActivationCases},
+        {"elementwise", elementwiseCases},
+        {"lm_head_loss", lmHeadLossCases},
+        {"optimizer", optimizerCases},
+    };
+    return tables;
 }
 
 }  // namespace wb::kernels::testing

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -87,10 +86,6 @@ struct OpCase {
     std::vector<std::string> uncheckedViews;               // views whose shape the op cannot contradict (lists)
 };
 
-inline std::ostream& operator<<(std::ostream& out, const OpCase& c) {
-    return out << c.name;
-}
-
 // Error allowed relative to the largest value of a tensor, for sums over `reductionLength` elements.
 double tolerance(DType tensor, DType storage, const OpCase& c);
 
@@ -103,6 +98,12 @@ std::vector<OpCase> gatedActivationCases();
 std::vector<OpCase> elementwiseCases();
 std::vector<OpCase> lmHeadLossCases();
 std::vector<OpCase> optimizerCases();
-std::vector<OpCase> allOpCases();
+
+// The cases of one file, named for test output.
+struct OpCaseTable {
+    const char* name;
+    std::vector<OpCase> (*cases)();
+};
+const std::vector<OpCaseTable>& opCaseTables();
 
 }  // namespace wb::kernels::testing

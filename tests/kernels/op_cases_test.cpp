@@ -12,38 +12,12 @@
 namespace wb::kernels {
 namespace {
 
-using testing::allOpCases;
 using testing::OpCase;
+using testing::OpCaseTable;
 using testing::TensorBank;
 using testing::TensorKind;
 using testing::TensorRole;
 using testing::TensorSpec;
-
-std::vector<OpCase> smallCases() {
-    std::vector<OpCase> cases = allOpCases();
-    std::erase_if(cases, [](const OpCase& c) { return c.isBenchmark; });
-    return cases;
-}
-
-std::vector<OpCase> casesWithOracle() {
-    std::vector<OpCase> cases = smallCases();
-    std::erase_if(cases, [](const OpCase& c) { return !c.hasOracle; });
-    return cases;
-}
-
-// Sums inside the matrix products of oneDNN follow the size of the team; all others must not.
-std::vector<OpCase> threadIndependentCases() {
-    std::vector<OpCase> cases = smallCases();
-    std::erase_if(cases, [](const OpCase& c) { return !c.isThreadIndependent; });
-    return cases;
-}
-
-std::string caseName(const ::testing::TestParamInfo<OpCase>& info) {
-    std::string name = info.param.name;
-    std::ranges::replace_if(
-        name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
-    return name;
-}
 
 void runAll(const Context& context, const OpCase& c, const TensorBank& bank) {
     c.forward(context, bank);
@@ -63,110 +37,137 @@ double worstDifference(const std::vector<double>& a, const std::vector<double>& 
     return worst;
 }
 
-class OpCaseTest : public ::testing::TestWithParam<OpCase> {
+// One test for each file of cases; a failure names its case.
+class OpCaseTest : public ::testing::TestWithParam<OpCaseTable> {
 protected:
     Runtime m_runtime{{.numThreads = 2}};
 
-    void expectClose(const TensorBank& actual, const TensorBank& expected, DType storage) const {
-        for (const TensorSpec& spec : GetParam().tensors) {
+    // Calls check(case) for the small cases that `isWanted`.
+    template <class Check>
+    void forCases(bool (*isWanted)(const OpCase&), const Check& check) const {
+        for (const OpCase& c : GetParam().cases()) {
+            if (c.isBenchmark || !isWanted(c)) continue;
+            SCOPED_TRACE(c.name);
+            check(c);
+        }
+    }
+    template <class Check>
+    void forAllCases(const Check& check) const {
+        forCases([](const OpCase&) { return true; }, check);
+    }
+
+    void expectClose(const OpCase& c, const TensorBank& actual, const TensorBank& expected, DType storage) const {
+        for (const TensorSpec& spec : c.tensors) {
             if (spec.role == TensorRole::Input) continue;
             double largest = 0;
             const double worst = worstDifference(actual.values(spec.name), expected.values(spec.name), largest);
             const bool isExact = spec.kind == TensorKind::Index;
             const double allowed = isExact ? 0.0
-                                           : testing::tolerance(actual.at(spec.name).dtype, storage, GetParam()) *
-                                                 std::max(largest, GetParam().naturalScale);
+                                           : testing::tolerance(actual.at(spec.name).dtype, storage, c) *
+                                                 std::max(largest, c.naturalScale);
             EXPECT_LE(worst, allowed) << spec.name << " as " << dtypeName(storage) << ", largest value " << largest;
         }
     }
 };
 
-class OracleTest : public OpCaseTest {};
-class ThreadTest : public OpCaseTest {};
-
-TEST_P(OracleTest, fastMatchesOracle) {
-    const OpCase& c = GetParam();
-    TensorBank oracle(c.tensors, DType::F64);
-    runAll(m_runtime.context(), c, oracle);
-    for (const DType storage : c.storages) {
-        TensorBank fast(c.tensors, storage);
-        runAll(m_runtime.context(), c, fast);
-        expectClose(fast, oracle, storage);
-    }
+bool hasOracle(const OpCase& c) {
+    return c.hasOracle;
 }
 
-TEST_P(OracleTest, referenceInSinglePrecisionMatchesTheOracle) {
-    const OpCase& c = GetParam();
-    Context context = m_runtime.context();
-    context.ops = &cpu::referenceOpTable();
-    TensorBank oracle(c.tensors, DType::F64);
-    runAll(context, c, oracle);
-    for (const DType storage : c.storages) {
-        TensorBank reference(c.tensors, storage);
-        runAll(context, c, reference);
-        expectClose(reference, oracle, storage);
-    }
+// Sums inside the matrix products of oneDNN follow the size of the team; all others must not.
+bool isThreadIndependent(const OpCase& c) {
+    return c.isThreadIndependent;
+}
+
+TEST_P(OpCaseTest, fastMatchesOracle) {
+    forCases(hasOracle, [&](const OpCase& c) {
+        TensorBank oracle(c.tensors, DType::F64);
+        runAll(m_runtime.context(), c, oracle);
+        for (const DType storage : c.storages) {
+            TensorBank fast(c.tensors, storage);
+            runAll(m_runtime.context(), c, fast);
+            expectClose(c, fast, oracle, storage);
+        }
+    });
+}
+
+TEST_P(OpCaseTest, referenceInSinglePrecisionMatchesTheOracle) {
+    forCases(hasOracle, [&](const OpCase& c) {
+        Context context = m_runtime.context();
+        context.ops = &cpu::referenceOpTable();
+        TensorBank oracle(c.tensors, DType::F64);
+        runAll(context, c, oracle);
+        for (const DType storage : c.storages) {
+            TensorBank reference(c.tensors, storage);
+            runAll(context, c, reference);
+            expectClose(c, reference, oracle, storage);
+        }
+    });
 }
 
 TEST_P(OpCaseTest, repeatsBitForBit) {
-    const OpCase& c = GetParam();
-    for (const DType storage : c.storages) {
-        TensorBank first(c.tensors, storage);
-        TensorBank second(c.tensors, storage);
-        runAll(m_runtime.context(), c, first);
-        runAll(m_runtime.context(), c, second);
-        for (const TensorSpec& spec : c.tensors) {
-            EXPECT_EQ(first.bytes(spec.name), second.bytes(spec.name)) << spec.name << " as " << dtypeName(storage);
+    forAllCases([&](const OpCase& c) {
+        for (const DType storage : c.storages) {
+            TensorBank first(c.tensors, storage);
+            TensorBank second(c.tensors, storage);
+            runAll(m_runtime.context(), c, first);
+            runAll(m_runtime.context(), c, second);
+            for (const TensorSpec& spec : c.tensors) {
+                EXPECT_EQ(first.bytes(spec.name), second.bytes(spec.name)) << spec.name << " as " << dtypeName(storage);
+            }
         }
-    }
+    });
 }
 
-TEST_P(ThreadTest, anyNumberOfThreadsGivesTheSameBits) {
-    const OpCase& c = GetParam();
-    for (const DType storage : c.storages) {
-        TensorBank single(c.tensors, storage);
-        TensorBank many(c.tensors, storage);
-        Context context = m_runtime.context();
-        context.numThreads = 1;
-        runAll(context, c, single);
-        context.numThreads = 5;
-        runAll(context, c, many);
-        for (const TensorSpec& spec : c.tensors) {
-            EXPECT_EQ(single.bytes(spec.name), many.bytes(spec.name)) << spec.name << " as " << dtypeName(storage);
+TEST_P(OpCaseTest, anyNumberOfThreadsGivesTheSameBits) {
+    forCases(isThreadIndependent, [&](const OpCase& c) {
+        for (const DType storage : c.storages) {
+            TensorBank single(c.tensors, storage);
+            TensorBank many(c.tensors, storage);
+            Context context = m_runtime.context();
+            context.numThreads = 1;
+            runAll(context, c, single);
+            context.numThreads = 5;
+            runAll(context, c, many);
+            for (const TensorSpec& spec : c.tensors) {
+                EXPECT_EQ(single.bytes(spec.name), many.bytes(spec.name)) << spec.name << " as " << dtypeName(storage);
+            }
         }
-    }
+    });
 }
 
 TEST_P(OpCaseTest, leavesInputsAlone) {
-    const OpCase& c = GetParam();
-    for (const DType storage : c.storages) {
-        const TensorBank untouched(c.tensors, storage);
-        TensorBank used(c.tensors, storage);
-        runAll(m_runtime.context(), c, used);
-        for (const TensorSpec& spec : c.tensors) {
-            if (spec.role != TensorRole::Input) continue;
-            EXPECT_EQ(untouched.bytes(spec.name), used.bytes(spec.name)) << spec.name;
+    forAllCases([&](const OpCase& c) {
+        for (const DType storage : c.storages) {
+            const TensorBank untouched(c.tensors, storage);
+            TensorBank used(c.tensors, storage);
+            runAll(m_runtime.context(), c, used);
+            for (const TensorSpec& spec : c.tensors) {
+                if (spec.role != TensorRole::Input) continue;
+                EXPECT_EQ(untouched.bytes(spec.name), used.bytes(spec.name)) << spec.name;
+            }
         }
-    }
+    });
 }
 
 TEST_P(OpCaseTest, plansTheMemoryItUses) {
-    const OpCase& c = GetParam();
-    Runtime plan({.device = {DeviceType::Plan}});
-    for (const DType storage : c.storages) {
-        Runtime real({.numThreads = 2});
-        TensorBank bank(c.tensors, storage);
-        runAll(real.context(), c, bank);
-        TensorBank planned(c.tensors, storage);
-        for (const TensorSpec& spec : c.tensors) {
-            const View view = planned.at(spec.name);
-            planned.replace(spec.name, {nullptr, view.dtype, view.shape});
+    forAllCases([&](const OpCase& c) {
+        Runtime plan({.device = {DeviceType::Plan}});
+        for (const DType storage : c.storages) {
+            Runtime real({.numThreads = 2});
+            TensorBank bank(c.tensors, storage);
+            runAll(real.context(), c, bank);
+            TensorBank planned(c.tensors, storage);
+            for (const TensorSpec& spec : c.tensors) {
+                const View view = planned.at(spec.name);
+                planned.replace(spec.name, {nullptr, view.dtype, view.shape});
+            }
+            plan.allocator().resetPeak();
+            runAll(plan.context(), c, planned);
+            EXPECT_EQ(plan.allocator().stats().peakBytes, real.allocator().stats().peakBytes) << dtypeName(storage);
+            EXPECT_EQ(real.allocator().stats().liveBytes, 0);
         }
-        plan.allocator().resetPeak();
-        runAll(plan.context(), c, planned);
-        EXPECT_EQ(plan.allocator().stats().peakBytes, real.allocator().stats().peakBytes) << dtypeName(storage);
-        EXPECT_EQ(real.allocator().stats().liveBytes, 0);
-    }
+    });
 }
 
 void expectInvalid(const Context& context, const OpCase& c, const TensorBank& bank, const std::string& what) {
@@ -179,43 +180,44 @@ void expectInvalid(const Context& context, const OpCase& c, const TensorBank& ba
 }
 
 TEST_P(OpCaseTest, refusesWrongShapesAndTypes) {
-    const OpCase& c = GetParam();
-    for (const TensorSpec& spec : c.tensors) {
-        const bool isUnchecked = std::ranges::find(c.uncheckedViews, spec.name) != c.uncheckedViews.end();
-        TensorBank bank(c.tensors, c.storages.front());
-        const View good = bank.at(spec.name);
-        if (spec.name != "one") {
-            bank.replace(spec.name, {good.data, DType::I64, good.shape});
-            expectInvalid(m_runtime.context(), c, bank, spec.name + " of integers");
+    forAllCases([&](const OpCase& c) {
+        for (const TensorSpec& spec : c.tensors) {
+            const bool isUnchecked = std::ranges::find(c.uncheckedViews, spec.name) != c.uncheckedViews.end();
+            TensorBank bank(c.tensors, c.storages.front());
+            const View good = bank.at(spec.name);
+            if (spec.name != "one") {
+                bank.replace(spec.name, {good.data, DType::I64, good.shape});
+                expectInvalid(m_runtime.context(), c, bank, spec.name + " of integers");
+            }
+            if (isUnchecked) continue;
+            bank.replace(spec.name, {good.data, good.dtype, Shape{3, 1, 5, 2}});
+            expectInvalid(m_runtime.context(), c, bank, spec.name + " with four axes");
         }
-        if (isUnchecked) continue;
-        bank.replace(spec.name, {good.data, good.dtype, Shape{3, 1, 5, 2}});
-        expectInvalid(m_runtime.context(), c, bank, spec.name + " with four axes");
-    }
+    });
 }
 
 TEST_P(OpCaseTest, survivesAFailedAllocation) {
-    const OpCase& c = GetParam();
-    Runtime runtime({.numThreads = 2});
-    for (int64_t n = 1; n <= 8; ++n) {
-        TensorBank bank(c.tensors, c.storages.front());
-        const int64_t before = runtime.allocator().stats().allocations;
-        runtime.allocator().failAfter(n);
-        try {
-            runAll(runtime.context(), c, bank);
-            EXPECT_LT(runtime.allocator().stats().allocations - before, n);
-            runtime.allocator().failAfter(0);
-            break;
-        } catch (const Error& error) {
-            EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
-            EXPECT_EQ(runtime.allocator().stats().liveBytes, 0);
+    forAllCases([&](const OpCase& c) {
+        Runtime runtime({.numThreads = 2});
+        for (int64_t n = 1; n <= 8; ++n) {
+            TensorBank bank(c.tensors, c.storages.front());
+            const int64_t before = runtime.allocator().stats().allocations;
+            runtime.allocator().failAfter(n);
+            try {
+                runAll(runtime.context(), c, bank);
+                EXPECT_LT(runtime.allocator().stats().allocations - before, n);
+                runtime.allocator().failAfter(0);
+                break;
+            } catch (const Error& error) {
+                EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
+                EXPECT_EQ(runtime.allocator().stats().liveBytes, 0);
+            }
         }
-    }
+    });
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, OpCaseTest, ::testing::ValuesIn(smallCases()), caseName);
-INSTANTIATE_TEST_SUITE_P(Kernels, OracleTest, ::testing::ValuesIn(casesWithOracle()), caseName);
-INSTANTIATE_TEST_SUITE_P(Kernels, ThreadTest, ::testing::ValuesIn(threadIndependentCases()), caseName);
+INSTANTIATE_TEST_SUITE_P(Kernels, OpCaseTest, ::testing::ValuesIn(testing::opCaseTables()),
+                         [](const auto& table) { return std::string(table.param.name); });
 
 }  // namespace
 }  // namespace wb::kernels
