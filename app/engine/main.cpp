@@ -75,14 +75,33 @@ std::vector<std::string> optionNames(const CLI::App* command) {
     return names;
 }
 
+std::vector<std::string> nestedCommands(const CLI::App* command) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : command->get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(sub->get_name());
+    return names;
+}
+
+// A required word or value that is not there.
+std::string missingMessage(const CLI::ParseError& error, const CLI::App* deepest) {
+    const std::string_view what = error.what();
+    if (error.get_name() == "ArgumentMismatch" && what.find("missing") != std::string_view::npos) {
+        return fmt::format("{} needs a value", what.substr(0, what.find(':')));
+    }
+    if (error.get_name() != "RequiredError") return std::string(what);
+    const std::vector<std::string> commands = nestedCommands(deepest);
+    if (!commands.empty()) return fmt::format("a command is missing: {}", fmt::join(commands, ", "));
+    const std::string name(what.substr(0, what.find(" is required")));
+    for (const CLI::Option* option : deepest->get_options()) {
+        if (option->get_positional() && option->get_name(true) == name) return option->get_type_name() + " is missing";
+    }
+    return name + " is missing";
+}
+
 // What CLI11 says, in our words where it knows too little: a misspelt command or option.
 std::string usageMessage(const CLI::ParseError& error, const CLI::App& app, const CLI::App* deepest) {
     const std::vector<std::string> extras = app.remaining(true);
-    const std::string_view what = error.what();
-    if (extras.empty() && error.get_name() == "ArgumentMismatch" && what.find("missing") != std::string_view::npos) {
-        return fmt::format("{} needs a value", what.substr(0, what.find(':')));
-    }
-    if (extras.empty()) return std::string(what);
+    if (extras.empty()) return missingMessage(error, deepest);
     const std::string& word = extras.front();
     const auto suggest = [](std::string message, std::optional<std::string_view> nearest) {
         return nearest ? message + fmt::format(": did you mean '{}'?", *nearest) : message;
@@ -94,9 +113,7 @@ std::string usageMessage(const CLI::ParseError& error, const CLI::App& app, cons
         return suggest(fmt::format("unknown option '{}'", name), core::nearestWord(name, views));
     }
     if (deepest == &app) return suggest(fmt::format("unknown command '{}'", word), nearestCommand(word));
-    std::vector<std::string> names;
-    for (const CLI::App* sub : deepest->get_subcommands([](const CLI::App*) { return true; }))
-        names.push_back(sub->get_name());
+    const std::vector<std::string> names = nestedCommands(deepest);
     const std::vector<std::string_view> views(names.begin(), names.end());
     return suggest(fmt::format("unexpected word '{}'", word), core::nearestWord(word, views));
 }
