@@ -2,7 +2,7 @@
 // Files that are broken on purpose: every bad line has to be named, every good one has to arrive.
 #include <gmock/gmock.h>
 
-#include "data_fixture.h"
+#include "tests/training/data/data_fixture.h"
 
 namespace wb::training {
 namespace {

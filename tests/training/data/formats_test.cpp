@@ -2,8 +2,8 @@
 // Each format on small rows of its own: what is read, what is refused and in which words.
 #include <gmock/gmock.h>
 
-#include "data_fixture.h"
 #include "kernels/base/error.h"
+#include "tests/training/data/data_fixture.h"
 
 namespace wb::training {
 namespace {

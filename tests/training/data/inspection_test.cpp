@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data_fixture.h"
 #include "kernels/base/error.h"
-#include "toy_tokenizer.h"
+#include "tests/training/data/data_fixture.h"
+#include "tests/training/data/toy_tokenizer.h"
 
 namespace wb::training {
 namespace {

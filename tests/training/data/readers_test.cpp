@@ -4,8 +4,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "data_fixture.h"
 #include "kernels/base/error.h"
+#include "tests/training/data/data_fixture.h"
 #include "training/data/csv_reader.h"
 #include "training/data/json_array.h"
 #include "training/data/line_source.h"

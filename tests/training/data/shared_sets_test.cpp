@@ -2,7 +2,7 @@
 // Real data sets: each is detected, and all its rows arrive.
 #include <gmock/gmock.h>
 
-#include "data_fixture.h"
+#include "tests/training/data/data_fixture.h"
 
 namespace wb::training {
 namespace {

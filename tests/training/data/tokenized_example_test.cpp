@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 
 #include "core/text/span_encoding.h"
-#include "data_fixture.h"
-#include "toy_tokenizer.h"
+#include "tests/training/data/data_fixture.h"
+#include "tests/training/data/toy_tokenizer.h"
 #include "training/data/byte_tokenizer.h"
 
 namespace wb::training {
