@@ -115,7 +115,7 @@ private:
     void addHypothesis(GenerationOutput output, double sum, FinishReason reason) {
         output.score = scoreOf(sum, static_cast<int64_t>(output.ids.size()));
         output.reason = reason;
-        fillText(m_tokenizer, m_request.options, output);
+        fillText(m_tokenizer, m_request, output);
         m_hypotheses.push_back(std::move(output));
         std::ranges::stable_sort(m_hypotheses, std::ranges::greater{}, &GenerationOutput::score);
         if (m_hypotheses.size() > width()) m_hypotheses.pop_back();
@@ -157,7 +157,7 @@ private:
         for (const Beam& beam : m_beams) {
             ranked.push_back(beam.output);
             ranked.back().score = scoreOf(beam.sum, m_length);
-            fillText(m_tokenizer, m_request.options, ranked.back());
+            fillText(m_tokenizer, m_request, ranked.back());
         }
         std::ranges::stable_sort(ranked, std::ranges::greater{}, &GenerationOutput::score);
         ranked.resize(std::min(ranked.size(), width()));

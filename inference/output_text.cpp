@@ -19,6 +19,12 @@ size_t findStop(const std::string& text, const std::vector<std::string>& stops) 
     return earliest;
 }
 
+core::StreamDecoder decoderAfter(const core::Tokenizer& tokenizer, const std::vector<TokenId>& prompt) {
+    core::StreamDecoder decoder(tokenizer);
+    for (const TokenId id : prompt) decoder.push(id);
+    return decoder;
+}
+
 }  // namespace
 
 std::string GenerationOptions::describeSampler() const {
@@ -37,6 +43,9 @@ const char* finishReasonName(FinishReason reason) {
     }
     return "none";
 }
+
+OutputText::OutputText(const core::Tokenizer& tokenizer, const GenerationRequest& request)
+    : m_options(request.options), m_decoder(decoderAfter(tokenizer, request.promptIds)) {}
 
 void OutputText::append(TokenId id, std::span<const float> logits) {
     const double logprob = logits[static_cast<size_t>(id)] - logSumExp(logits);
@@ -72,8 +81,9 @@ void OutputText::finish(FinishReason reason) {
     m_output.pieces.back() += rest;
 }
 
-void fillText(const core::Tokenizer& tokenizer, const GenerationOptions& options, GenerationOutput& output) {
-    core::StreamDecoder decoder(tokenizer);
+void fillText(const core::Tokenizer& tokenizer, const GenerationRequest& request, GenerationOutput& output) {
+    const GenerationOptions& options = request.options;
+    core::StreamDecoder decoder = decoderAfter(tokenizer, request.promptIds);
     output.text.clear();
     output.pieces.clear();
     for (const TokenId id : output.ids) {

@@ -12,8 +12,8 @@ namespace wb::inference {
 // Grows one output token by token: text in whole code points, stop strings, finish reason.
 class OutputText {
 public:
-    OutputText(const core::Tokenizer& tokenizer, const GenerationOptions& options)
-        : m_tokenizer(tokenizer), m_options(options), m_decoder(tokenizer) {}
+    // The text continues that of the prompt: a first word keeps the space that parts it from the prompt's last.
+    OutputText(const core::Tokenizer& tokenizer, const GenerationRequest& request);
 
     // Appends a token chosen from logits [V].
     void append(core::TokenId id, std::span<const float> logits);
@@ -25,13 +25,12 @@ public:
 private:
     bool cutAtStopString();
 
-    const core::Tokenizer& m_tokenizer;
     const GenerationOptions& m_options;
     core::StreamDecoder m_decoder;
     GenerationOutput m_output;
 };
 
 // The finished form of ids that were chosen elsewhere (beam search): text, pieces and stop strings as OutputText.
-void fillText(const core::Tokenizer& tokenizer, const GenerationOptions& options, GenerationOutput& output);
+void fillText(const core::Tokenizer& tokenizer, const GenerationRequest& request, GenerationOutput& output);
 
 }  // namespace wb::inference

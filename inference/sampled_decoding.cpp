@@ -15,7 +15,7 @@ class SampledDecoding final : public DecodeStrategy {
 public:
     SampledDecoding(const GenerationRequest& request, const core::Tokenizer& tokenizer, ObservedRequest observed)
         : m_request(request), m_observed(observed) {
-        for (int64_t i = 0; i < request.options.numReturn; ++i) m_outputs.emplace_back(tokenizer, m_request.options);
+        for (int64_t i = 0; i < request.options.numReturn; ++i) m_outputs.emplace_back(tokenizer, m_request);
     }
 
     void start(KvCache& cache, KvCache::SequenceId prompt, std::span<const float> logits) override {

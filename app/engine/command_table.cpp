@@ -8,6 +8,7 @@
 #include "app/engine/data_command.h"
 #include "app/engine/demo_command.h"
 #include "app/engine/doctor_command.h"
+#include "app/engine/engine_command.h"
 #include "app/engine/eval_command.h"
 #include "app/engine/export_command.h"
 #include "app/engine/generate_command.h"
@@ -39,6 +40,7 @@ constexpr CommandRow kCommands[] = {
     {"eval", kUse, "Score a model on running text or on prompt/response data", defineEval},
     {"export", kUse, "Write a run's best checkpoint as files that other tools load", defineExport},
     {"bench", kLook, "Measure this machine and its kernels", defineBench},
+    {"engine", kLook, "Serve the workbench over standard input and output", defineEngine},
     {"doctor", kLook, "Tell what this machine has and whether everything works", defineDoctor},
 };
 

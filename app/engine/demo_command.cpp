@@ -119,6 +119,7 @@ void run(const Options& options, CommandContext& context) {
                        {"export", exported.string()},
                        {"base", evaluationJson(base)},
                        {"tuned", evaluationJson(tuned)},
+                       {"prompts", comparisonJson(comparison)["prompts"]},
                        {"train_tokens_per_second", outcome.tokensPerSecond},
                        {"steps", outcome.steps},
                        {"peak_bytes", outcome.peakBytes},

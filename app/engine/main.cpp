@@ -14,6 +14,7 @@
 #include "app/engine/command_context.h"
 #include "app/engine/command_table.h"
 #include "app/engine/help_formatter.h"
+#include "app/engine/openmp_environment.h"
 #include "core/run/edit_distance.h"
 #include "core/run/version.h"
 #include "kernels/base/error.h"
@@ -188,6 +189,7 @@ int runCommandLine(int argc, char** argv, CommandContext& context) {
 }  // namespace wb::app
 
 int main(int argc, char** argv) {
+    wb::app::restartWithShortSpin(argv);
     wb::app::CommandContext context;
     // Known before parsing, so that even a wrong command line is answered with an object.
     context.options().isJson = wb::app::wantsJson(argc, argv);

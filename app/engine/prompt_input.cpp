@@ -35,7 +35,15 @@ ModelPrompt PromptRenderer::finish(const core::RenderedChat& rendered) const {
     return {rendered.text, core::SpanEncoder(m_tokenizer).encodePrompt(rendered).ids, m_template->stopStrings(), {}};
 }
 
-ModelPrompt PromptRenderer::render(const std::string& text) const {
+ModelPrompt PromptRenderer::render(const std::string& text, const std::string& system) const {
+    if (!system.empty()) {
+        if (!m_template || m_template->kind() != core::TemplateKind::Chat) {
+            throw Error{ErrorCode::InvalidArgument,
+                        "only a chat template has a place for a system message; leave it empty or choose one"};
+        }
+        return finish(m_template->renderPrompt(
+            std::vector<core::ChatMessage>{{.role = "system", .content = system}, {.role = "user", .content = text}}));
+    }
     if (m_template) return finish(m_template->renderPrompt(text));
     return {text, core::encodePrompt(m_tokenizer, text), {}, {}};
 }

@@ -26,7 +26,8 @@ public:
     PromptRenderer(const core::Tokenizer& tokenizer, const std::string& templateName,
                    const std::filesystem::path& modelFolder);
 
-    ModelPrompt render(const std::string& text) const;
+    // `system` goes before the prompt where the template knows of one; throws InvalidArgument where it does not.
+    ModelPrompt render(const std::string& text, const std::string& system = {}) const;
     ModelPrompt render(const core::PromptColumns& columns) const;
 
     // Every prompt of a file: rows of data (.jsonl, .json, .csv ...) or one prompt a line (.txt).
