@@ -86,7 +86,7 @@ void run(const Options& options, CommandContext& context) {
 
     const core::RunFolder run = core::RunFolder::create(context.libraryFolder(), recipe);
     spdlog::info("tuning {} on {}", recipe.model, recipe.data);
-    const training::TrainOutcome outcome = runTraining(runtime, run, recipe);
+    const training::TrainOutcome outcome = runTraining(runtime, run, recipe, context.libraryFolder());
 
     spdlog::info("comparing base and tuned on {}", testFile.string());
     ModelHost host(runtime.context());
