@@ -16,11 +16,10 @@
 namespace wb::app {
 namespace {
 
-DType computeDtype(const std::string& name) {
-    const DType dtype = parseDtype(name);
-    if (dtype != DType::F32 && dtype != DType::BF16)
-        throw UsageError("--dtype is '" + name + "', expected f32 or bf16");
-    return dtype;
+DType computeDtype(std::string_view name) {
+    if (name == "f32") return DType::F32;
+    if (name == "bf16") return DType::BF16;
+    throw UsageError(fmt::format("--dtype is '{}', expected f32 or bf16", name));
 }
 
 // Measured now if the library holds none for this machine, so that one run's percentages have a ceiling.
@@ -30,6 +29,12 @@ kernels::MachinePeak knownPeak(const CommandContext& context) {
     const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
     saveMachinePeak(library, peak);
     return peak;
+}
+
+// GFLOP/s that `threads` threads could reach; BF16 runs as F32 where the processor has no arithmetic for it.
+double ceiling(const kernels::MachinePeak& peak, DType dtype, int threads) {
+    const double all = dtype == DType::BF16 && peak.bf16Gflops > 0 ? peak.bf16Gflops : peak.f32Gflops;
+    return all * threads / peak.threads;
 }
 
 std::string peakText(const kernels::MachinePeak& peak) {
@@ -57,11 +62,13 @@ void runGemm(CommandContext& context, const SweepOptions& options) {
     if (!options.dtype.empty()) sweep.dtypes = {computeDtype(options.dtype)};
     const kernels::MachinePeak peak = knownPeak(context);
     const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, sweep);
-    TextTable table({"pass", "type", "tokens", "outputs", "inputs", "ms", "GFLOP/s", "% of F32 peak", "GB/s"});
+    const int threads = context.options().threads > 0 ? context.options().threads : peak.threads;
+    TextTable table({"pass", "type", "tokens", "outputs", "inputs", "ms", "GFLOP/s", "% of peak", "GB/s"});
     for (const GemmTiming& t : timings) {
         table.add({t.pass, dtypeName(t.dtype), std::to_string(t.tokens), std::to_string(t.outputs),
                    std::to_string(t.inputs), fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops),
-                   fmt::format("{:.0f}", 100 * t.gflops / peak.f32Gflops), fmt::format("{:.1f}", t.gbPerSecond)});
+                   fmt::format("{:.0f}", 100 * t.gflops / ceiling(peak, t.dtype, threads)),
+                   fmt::format("{:.1f}", t.gbPerSecond)});
     }
     context.print(table.text());
     context.printJson({{"peak", machinePeakJson(peak)}, {"gemm", gemmTimingsJson(timings)}});
@@ -82,7 +89,6 @@ void runAttention(CommandContext& context, const SweepOptions& options) {
     context.printJson({{"attention", attentionTimingsJson(timings)}});
 }
 
-// The words are checked before the work starts; the callback of the last word given runs.
 void addSweepOptions(CLI::App& command, SweepOptions& options) {
     command.add_option("--dtype", options.dtype, "f32 or bf16");
     command.add_option("--repeats", options.repeats, "Runs per figure; the median counts")->check(CLI::Range(1, 1000));

@@ -271,7 +271,7 @@ void EngineServer::answer(const std::string& id, const core::CancelRequest& canc
 
 void EngineServer::answer(const std::string& id, const core::PlanRequest& plan) {
     const auto start = Clock::now();
-    const core::Recipe recipe = core::recipeFromToml(plan.recipeToml, "recipe");
+    const core::Recipe recipe = resolveRecipe(core::recipeFromToml(plan.recipeToml, "recipe"));
     const int threads = recipe.threads > 0 ? static_cast<int>(recipe.threads) : m_runtime.context().numThreads;
     const training::TrainingSetup setup = training::prepareTraining(recipe, threads);
     const training::MemoryPlan made = training::planMemory(setup, chooseDevice(recipe.device), threads);

@@ -1,12 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/engine/model_host.h"
 
+#include <fmt/format.h>
+
 #include "adapters/peft.h"
 #include "core/model/weights.h"
+#include "core/run/events.h"
+#include "kernels/base/error.h"
 
 namespace wb::app {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// An adapter means nothing on weights it was not trained on, even where its shapes fit.
+void requireSameBase(const core::RunFolder& run, const LoadedModel& loaded) {
+    for (const core::Event& event : core::readEvents(run.eventsPath())) {
+        const auto* started = std::get_if<core::RunStarted>(&event.body);
+        if (started == nullptr) continue;
+        if (started->modelHash == loaded.hash) return;
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("run {} tuned another model (weights {:.12}) than {} (weights {:.12}); choose the one "
+                                "it was trained on",
+                                run.id(), started->modelHash, loaded.path.string(), loaded.hash)};
+    }
+}
+
+}  // namespace
 
 std::string Variant::adapterHash() const {
     return adapter < 0 ? std::string() : loaded->adapters[static_cast<size_t>(adapter)].hash;
@@ -29,6 +50,7 @@ LoadedModel& ModelHost::load(const fs::path& modelPath) {
 Variant ModelHost::tuned(const fs::path& basePath, const TunedSource& source) {
     if (source.kind == TunedSource::Kind::Model) return base(source.folder);
     LoadedModel& loaded = load(basePath);
+    if (source.run) requireSameBase(*source.run, loaded);
     const fs::path folder = fs::weakly_canonical(source.folder);
     for (size_t i = 0; i < loaded.adapters.size(); ++i) {
         if (loaded.adapters[i].folder == folder) return {&loaded, static_cast<int32_t>(i)};

@@ -68,13 +68,21 @@ fs::path resourceFolder() {
 fs::path resolveModel(std::string_view name) {
     const fs::path path(name);
     std::error_code error;
-    if (fs::exists(path, error)) return path;
-    if (path.has_parent_path()) throw Error{ErrorCode::NotFound, fmt::format("model {} does not exist", name)};
+    // A folder of this name that is no model does not hide the bundled one.
+    if (isModel(path) || path.has_parent_path()) {
+        if (fs::exists(path, error)) return path;
+        throw Error{ErrorCode::NotFound, fmt::format("model {} does not exist", name)};
+    }
     const fs::path bundled = resourceFolder() / "models" / path;
     if (isModel(bundled)) return bundled;
-    throw Error{ErrorCode::NotFound,
-                fmt::format("no model '{}': give a model folder, a .gguf file or a bundled model ({})", name,
-                            fmt::join(bundledModels(), ", "))};
+    if (fs::exists(path, error)) return path;
+    throw Error{ErrorCode::NotFound, fmt::format("no model '{}': give a model folder, a .gguf file or a bundled model ({})",
+                                                 name, fmt::join(bundledModels(), ", "))};
+}
+
+core::Recipe resolveRecipe(core::Recipe recipe) {
+    if (!recipe.model.empty()) recipe.model = resolveModel(recipe.model).string();
+    return core::withAbsolutePaths(std::move(recipe));
 }
 
 TunedSource tunedOfRun(const core::RunFolder& run) {

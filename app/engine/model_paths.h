@@ -18,6 +18,9 @@ std::filesystem::path resourceFolder();
 // A model folder, a .gguf file, or the name of a bundled model ("pocket"). Throws NotFound naming the bundled ones.
 std::filesystem::path resolveModel(std::string_view name);
 
+// The recipe with its model found and every path absolute, so that the run means the same from any folder.
+core::Recipe resolveRecipe(core::Recipe recipe);
+
 // What stands in the tuned pane.
 struct TunedSource {
     enum class Kind {

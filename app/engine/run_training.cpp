@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "core/library/library.h"
 #include "training/setup.h"
 
 namespace wb::app {
@@ -58,6 +59,15 @@ void warnAboutSetup(const training::TrainingSetup& setup) {
     tell(audit.leaks.size(), "of the training data repeat a validation prompt");
 }
 
+// The run folder is the truth and complete without the index, so a library that cannot be written is only a warning.
+void indexRun(const core::RunFolder& run, const std::filesystem::path& libraryFolder) {
+    try {
+        core::Library(libraryFolder).indexRun(run);
+    } catch (const Error& error) {
+        spdlog::warn("the run is complete, but the library was not updated: {}", error.what());
+    }
+}
+
 }  // namespace
 
 const std::atomic<bool>& stopRequested() {
@@ -69,13 +79,16 @@ void catchStopSignals() {
     std::signal(SIGINT, onStopSignal);
 }
 
-training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, const core::Recipe& recipe) {
+training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, const core::Recipe& recipe,
+                                   const std::filesystem::path& libraryFolder) {
     const core::RunLock lock(run);
     training::TrainingSetup setup = training::prepareTraining(recipe, runtime.context().numThreads);
     warnAboutSetup(setup);
     training::Trainer trainer(runtime, std::move(setup), run, g_stop,
                               [](const core::Event& event) { std::visit(EventPrinter{}, event.body); });
-    return trainer.run();
+    training::TrainOutcome outcome = trainer.run();
+    indexRun(run, libraryFolder);
+    return outcome;
 }
 
 }  // namespace wb::app

@@ -16,6 +16,7 @@ const std::atomic<bool>& stopRequested();
 void catchStopSignals();
 
 // Locks a run, prepares its recipe, trains, and logs every event; then brings the library index up to date.
-training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, const core::Recipe& recipe);
+training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, const core::Recipe& recipe,
+                                   const std::filesystem::path& libraryFolder);
 
 }  // namespace wb::app

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "app/engine/engine_runtime.h"
+#include "app/engine/model_paths.h"
 #include "app/engine/recipe_options.h"
+#include "app/engine/run_export.h"
 #include "app/engine/run_training.h"
 #include "core/run/recipe_fields.h"
 #include "core/run/run_folder.h"
@@ -32,7 +34,7 @@ Json byOwnerJson(const kernels::BytesByOwner& bytes) {
 
 core::RunFolder openRun(const CommandContext& context, const TrainOptions& options, core::Recipe& recipe) {
     if (options.resume.empty()) {
-        recipe = core::withAbsolutePaths(options.recipe.resolve(context));
+        recipe = resolveRecipe(options.recipe.resolve(context));
         core::validateRecipe(recipe);
         return core::RunFolder::create(context.libraryFolder(), recipe);
     }
@@ -67,7 +69,7 @@ void printOutcome(CommandContext& context, const core::RunFolder& run, const tra
                        {"weight_hash", outcome.weightHash},
                        {"tokens_per_second", outcome.tokensPerSecond},
                        {"seconds", outcome.seconds},
-                       {"certificate", nullptr}});
+                       {"certificate", outcome.certificate ? toJson(*outcome.certificate) : Json(nullptr)}});
 }
 
 void runTrain(const TrainOptions& options, CommandContext& context) {
@@ -76,11 +78,11 @@ void runTrain(const TrainOptions& options, CommandContext& context) {
     catchStopSignals();
     kernels::Runtime runtime =
         makeRuntime(recipe.device, static_cast<int>(recipe.threads), core::choiceName(recipe.attention));
-    printOutcome(context, run, runTraining(runtime, run, recipe));
+    printOutcome(context, run, runTraining(runtime, run, recipe, context.libraryFolder()));
 }
 
 void runPlan(const RecipeOptions& options, CommandContext& context) {
-    const core::Recipe recipe = options.resolve(context);
+    const core::Recipe recipe = resolveRecipe(options.resolve(context));
     const int threads = recipe.threads > 0 ? static_cast<int>(recipe.threads) : kernels::availableThreads();
     const training::TrainingSetup setup = training::prepareTraining(recipe, threads);
     const training::MemoryPlan plan = training::planMemory(setup, chooseDevice(recipe.device), threads);
