@@ -54,19 +54,75 @@ void castRange(const CastArgs& args, int64_t begin, int64_t end) {
                [&](size_t i, auto part) HWY_ATTR { store(load(d, x + i, part), d, out + i, part); });
 }
 
-// Four elements share one block of the generator.
+using WordTag = hn::ScalableTag<uint64_t>;
+inline constexpr size_t kMaxWords = 4 * HWY_MAX_BYTES / sizeof(uint64_t);
+
+#if HWY_TARGET == HWY_SCALAR
+void philoxWords(uint64_t seed, uint64_t block, uint32_t* words) {
+    const PhiloxBlock made = philoxBlock(seed, block);
+    std::copy(made.begin(), made.end(), words);
+}
+#else
+
+// Words 4 * block .. of the stream of `seed`, four for each 64-bit lane: philoxBlock with a block in every lane. The
+// upper halves of the lanes hold leftovers; products and the final truncation look at the lower ones only.
+void philoxWords(uint64_t seed, uint64_t block, uint32_t* words) {
+    const WordTag dw;
+    const hn::Repartition<uint32_t, WordTag> du;
+    const hn::Rebind<uint32_t, WordTag> dn;
+    const auto multiplier0 = hn::Set(du, 0xD2511F53U);
+    const auto multiplier1 = hn::Set(du, 0xCD9E8D57U);
+    auto c0 = hn::Iota(dw, block);
+    auto c1 = hn::ShiftRight<32>(c0);
+    auto c2 = hn::Zero(dw);
+    auto c3 = hn::Zero(dw);
+    auto key0 = static_cast<uint32_t>(seed);
+    auto key1 = static_cast<uint32_t>(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+        const auto product0 = hn::MulEven(hn::BitCast(du, c0), multiplier0);
+        const auto product1 = hn::MulEven(hn::BitCast(du, c2), multiplier1);
+        c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), c1), hn::Set(dw, key0));
+        c1 = product1;
+        c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), c3), hn::Set(dw, key1));
+        c3 = product0;
+        key0 += 0x9E3779B9U;
+        key1 += 0xBB67AE85U;
+    }
+    hn::StoreInterleaved4(hn::TruncateTo(dn, c0), hn::TruncateTo(dn, c1), hn::TruncateTo(dn, c2),
+                          hn::TruncateTo(dn, c3), dn, words);
+}
+#endif
+
+template <class T, class Tail>
+HWY_INLINE void dropVector(const T* x, const uint32_t* words, T* out, FloatVec p, FloatVec keepScale, Tail part) {
+    const FloatTag d;
+    const hn::RebindToUnsigned<FloatTag> du;
+    const hn::RebindToSigned<FloatTag> di;
+    const auto bits = hn::ShiftRight<8>(hn::LoadU(du, words));
+    const FloatVec unit = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, bits)), hn::Set(d, 0x1p-24F));
+    store(hn::IfThenZeroElse(hn::Lt(unit, p), hn::Mul(load(d, x, part), keepScale)), d, out, part);
+}
+
 template <class T>
 void dropoutRange(const DropoutArgs& args, int64_t begin, int64_t end) {
-    const T* x = args.x.as<T>();
-    T* out = args.out.as<T>();
-    const float keepScale = 1.0F / (1.0F - args.p);
-    for (int64_t i = begin; i < end;) {
-        const uint64_t draw = args.offset + static_cast<uint64_t>(i);
-        const PhiloxBlock words = philoxBlock(args.seed, draw / 4);
-        for (uint64_t word = draw % 4; word < 4 && i < end; ++word, ++i) {
-            const bool isDropped = philoxUnit(words[word]) < args.p;
-            out[i] = T(isDropped ? 0.0F : static_cast<float>(x[i]) * keepScale);
-        }
+    const FloatTag d;
+    const FloatVec p = hn::Set(d, args.p);
+    const FloatVec keepScale = hn::Set(d, 1.0F / (1.0F - args.p));
+    const size_t batch = 4 * hn::Lanes(WordTag());
+    HWY_ALIGN uint32_t words[2 * kMaxWords];  // the last vector may reach behind the words in use
+    std::memset(words, 0, sizeof(words));
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end);) {
+        // Batches start with a whole block of the generator, the first of them perhaps in its middle.
+        const uint64_t draw = args.offset + i;
+        const size_t skipped = draw % 4;
+        philoxWords(args.seed, draw / 4, words);
+        const size_t count = std::min(batch - skipped, static_cast<size_t>(end) - i);
+        const T* x = args.x.as<T>() + i;
+        T* out = args.out.as<T>() + i;
+        forVectors(count, hn::Lanes(d), [&](size_t k, auto part) HWY_ATTR {
+            dropVector(x + k, words + skipped + k, out + k, p, keepScale, part);
+        });
+        i += count;
     }
 }
 
