@@ -13,9 +13,14 @@
 //   None
 //   DistanceTable  table [Hq, N]: S += table[h, clamp(j - p + N/2, 0, N-1)] (relative positions; T5 after bucketing)
 //   Alibi          slopes [Hq]: S -= slope[h] * |p - j|  (Press et al. 2021, arXiv:2108.12409); no gradient
-//   Dense          [Hq, Tq_total, Tk_max]: S += dense[h, row of q in the packed batch, j]
+//   Dense          [Hq, Tq_total, Tk_max]: S += dense[h, row of q in the packed batch, j]; Tk_max: the longest sequence
+// A bias is F32 (F64 for F64) or has the dtype of q.
 //
-// Memory: `math` materialises P (the oracle); `memory_efficient` and `flash` are O(T) (Dao 2022, arXiv:2205.14135).
+// Dropout: Philox word offset + (h * Tq_total + row of q) * Tk_max + j of `seed` decides element (h, row, j);
+// a kept probability is divided by 1 - p.
+//
+// Memory: `math` materialises P (the oracle); `memory_efficient` and `flash` are O(T) (Dao 2022, arXiv:2205.14135). A
+// device need not have all: what it lacks is refused with the reason, and `auto` never picks it.
 #pragma once
 
 #include "kernels/runtime/context.h"
@@ -94,7 +99,7 @@ void kvCacheStore(const Context& context, const KvCacheStoreArgs& args);
 // Attention of new queries over cached keys and values (which already include the new ones): decode and chunked
 // prefill. Sequence b has cuSeqlensQ[b+1] - cuSeqlensQ[b] queries, sees keyLengths[b] keys, and finds key j in block
 // blockTables[b * maxBlocks + j / blockSize]. Same formula as attentionForward, always causal; bias None or Alibi.
-// Row results do not depend on which other rows share the call.
+// A row has the same bits in any batch and any chunking of its prompt. Dropout must be 0.
 struct PagedAttentionArgs {
     ConstView q;  // [Tq, Hq, D]
     ConstView keyCache;

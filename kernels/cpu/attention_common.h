@@ -37,6 +37,25 @@ inline int64_t longestSequence(std::span<const int32_t> cuSeqlens) {
     return longest;
 }
 
+// Threads worth waking for `numItems` pieces of work of `flops` in all: a thread should have some 20 microseconds to
+// do.
+inline int attentionThreads(const Context& context, int64_t numItems, double flops) {
+    constexpr double kFlopsPerThread = 2e6;
+    const int64_t worth = 1 + static_cast<int64_t>(std::min(flops / kFlopsPerThread, 1e6));
+    return static_cast<int>(std::clamp<int64_t>(std::min(numItems, worth), 1, std::max(1, context.numThreads)));
+}
+
+// Pairs of a query row and a key over all sequences and heads, hidden ones included, times 4 FLOP per dimension.
+template <class Args>
+double attentionFlops(const Args& args) {
+    double pairs = 0;
+    for (size_t b = 0; b + 1 < args.cuSeqlensQ.size(); ++b) {
+        const AttentionSequence sequence = attentionSequence(args.cuSeqlensQ, args.cuSeqlensK, b);
+        pairs += static_cast<double>(sequence.numQueries) * static_cast<double>(sequence.numKeys);
+    }
+    return 4.0 * pairs * static_cast<double>(args.q.shape[1] * args.q.shape[2]);
+}
+
 // Keys begin <= j < end; empty when begin >= end.
 struct KeyRange {
     int64_t begin = 0;

@@ -133,7 +133,8 @@ void attentionForwardFlash(const Context& context, const AttentionForwardArgs& a
     const auto numItems = static_cast<int64_t>(tiles.size());
     const size_t scratch = scratchFloats(args.q.shape[2]);
     // Last tiles first: with a causal mask they are the longest.
-#pragma omp parallel for schedule(dynamic) num_threads(std::max(1, context.numThreads))
+    const int threads = attentionThreads(context, numItems, attentionFlops(args));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t item = numItems - 1; item >= 0; --item) {
         const TileRef& ref = tiles[static_cast<size_t>(item)];
         const QueryTile tile(attentionSequence(args.cuSeqlensQ, args.cuSeqlensK, ref.sequence), ref.keyValueHead,

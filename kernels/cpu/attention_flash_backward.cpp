@@ -230,7 +230,8 @@ void runWave(const Context& context, const AttentionBackwardArgs& args, const Ba
     const auto numTilesOfWave = static_cast<int64_t>(plan.tiles.size()) * numHeads;
     const auto numSlicesOfWave = static_cast<int64_t>(plan.slices.size()) * numHeads;
     const auto sequenceOf = [&](size_t b) { return attentionSequence(args.cuSeqlensQ, args.cuSeqlensK, b); };
-#pragma omp parallel num_threads(std::max(1, context.numThreads))
+    const int threads = attentionThreads(context, numSlicesOfWave, attentionFlops(args));
+#pragma omp parallel num_threads(threads)
     {
 #pragma omp for schedule(static)
         for (int64_t item = 0; item < numTilesOfWave; ++item) {

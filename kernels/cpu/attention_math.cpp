@@ -245,7 +245,8 @@ void forwardMath(const Context& context, const AttentionForwardArgs& args) {
     const int64_t group = numHeads / args.k.shape[1];
     const auto numItems = static_cast<int64_t>(args.cuSeqlensQ.size() - 1) * numHeads;
     const size_t scratch = forwardScratch(args);
-#pragma omp parallel for schedule(dynamic) num_threads(mathThreads(static_cast <size_t>(numItems), context.numThreads))
+    const int threads = attentionThreads(context, numItems, attentionFlops(args));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t item = 0; item < numItems; ++item) {
         const int64_t h = item % numHeads;
         const AttentionSequence sequence =
@@ -266,7 +267,8 @@ void backwardMath(const Context& context, const AttentionBackwardArgs& args) {
     const size_t scratchElements = backwardScratch(args);
     const int64_t keys = longestSequence(args.cuSeqlensK);
     const int64_t matrix = longestSequence(args.cuSeqlensQ) * keys;
-#pragma omp parallel for schedule(dynamic) num_threads(mathThreads(static_cast <size_t>(numItems), context.numThreads))
+    const int threads = attentionThreads(context, numItems, attentionFlops(args));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t item = 0; item < numItems; ++item) {
         BackwardScratch<Acc> s{};
         s.probabilities = args.workspace.as<Acc>() + scratchElements * static_cast<size_t>(omp_get_thread_num());

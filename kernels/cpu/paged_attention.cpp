@@ -85,7 +85,10 @@ void pagedMath(const Context& context, const PagedAttentionArgs& args) {
     for (size_t b = 0; b < args.keyLengths.size(); ++b) {
         const int64_t firstRow = args.cuSeqlensQ[b] * numHeads;
         const int64_t lastRow = args.cuSeqlensQ[b + 1] * numHeads;
-#pragma omp parallel for schedule(static) num_threads(std::max(1, context.numThreads))
+        const double perRow = 4.0 * static_cast<double>(args.keyLengths[b]) * static_cast<double>(args.q.shape[2]);
+        const int threads =
+            attentionThreads(context, lastRow - firstRow, perRow * static_cast<double>(lastRow - firstRow));
+#pragma omp parallel for schedule(static) num_threads(threads)
         for (int64_t row = firstRow; row < lastRow; ++row) {
             pagedRow<T>(args, b, row / numHeads, row % numHeads,
                         args.workspace.as<Acc>() + scratch * static_cast<size_t>(omp_get_thread_num()));

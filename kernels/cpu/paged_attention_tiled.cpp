@@ -196,7 +196,8 @@ void pagedAttentionTiled(const Context& context, const PagedAttentionArgs& args)
     float* workspace = args.workspace.as<float>();
     const auto numTilesOfCall = static_cast<int64_t>(plan.tiles.size());
     const auto numSpans = static_cast<int64_t>(plan.spans.size());
-#pragma omp parallel num_threads(std::max(1, context.numThreads))
+    const int threads = attentionThreads(context, plan.isSplit ? numSpans : numTilesOfCall, plan.flops);
+#pragma omp parallel num_threads(threads)
     {
         LaneFacts facts;
         PagedScratch scratch = plan.scratch(workspace, omp_get_thread_num());

@@ -31,6 +31,8 @@ PagedPlan::PagedPlan(const PagedAttentionArgs& args, int numThreads)
         paged.firstSpan = seen.begin / kSpanKeys;
         paged.endSpan = seen.begin < seen.end ? (seen.end + kSpanKeys - 1) / kSpanKeys : paged.firstSpan;
         numSpans += paged.endSpan - paged.firstSpan;
+        flops += 4.0 * static_cast<double>(paged.tile.columns() * headDim) *
+                 static_cast<double>(std::max<int64_t>(0, seen.end - seen.begin));
         tiles.push_back(paged);
     }
     const auto numTilesOfCall = static_cast<int64_t>(tiles.size());

@@ -49,6 +49,7 @@ struct PagedPlan {
     bool isSplit = false;          // spans, not tiles, are dealt to threads
     int64_t headDim = 0;
     int64_t paddedDim = 0;
+    double flops = 0;           // with the lanes that stay empty
     int64_t partialFloats = 0;  // of all spans
     int64_t scratchFloats = 0;  // of one thread
     size_t totalFloats = 0;

@@ -122,6 +122,20 @@ TEST(AttentionFlash, EqualsMathForEveryHeadDim) {
     }
 }
 
+// From 512 keys on, backward deals key blocks to several slices.
+TEST(AttentionFlash, EqualsMathForLongSequences) {
+    expectFlashEqualsMath<float>({"two slices", {40, 530}, {40, 530}, 2, 1, 8, {.isCausal = true}});
+    expectFlashEqualsMath<float>({"four slices", {30}, {1100}, 2, 2, 8, {.windowLeft = 900}});
+    expectFlashEqualsMath<float>({"distance table over slices",
+                                  {20, 100},
+                                  {700, 64},
+                                  4,
+                                  2,
+                                  8,
+                                  {.bias = AttentionBias::DistanceTable},
+                                  /*tableLength=*/300});
+}
+
 TEST(AttentionFlash, EqualsMathForCrossAttentionAndHiddenRows) {
     const std::vector<std::pair<int32_t, int32_t>> lengths{{1, 200},  {200, 1}, {65, 64}, {64, 65},
                                                            {130, 40}, {3, 0},   {0, 3}};
@@ -151,6 +165,22 @@ TEST(AttentionFlash, DropsTheSameElementsAsMath) {
                                   {.softCap = 2, .bias = AttentionBias::Dense, .dropout = 0.5F, .seed = 6}});
 }
 
+TEST(AttentionFlash, BiasMayHaveTheTypeOfTheQueries) {
+    const Runtime runtime({.attention = AttentionBackend::Flash});
+    AttentionData<BFloat16> data({"", {70}, {70}, 2, 1, 16, {.bias = AttentionBias::Dense}});
+    std::vector<BFloat16> narrow(data.bias.size());
+    for (size_t i = 0; i < narrow.size(); ++i) {
+        narrow[i] = static_cast<BFloat16>(data.bias[i]);
+        data.bias[i] = static_cast<float>(narrow[i]);
+    }
+    data.forward(runtime.context());
+    const std::vector<float> expected = data.logSumExp;
+    AttentionForwardArgs args = data.forwardArgs();
+    args.bias = testing::viewOf(narrow, data.shapeBias);
+    attentionForward(runtime.context(), args);
+    EXPECT_EQ(data.logSumExp, expected);
+}
+
 TEST(AttentionFlash, EmptyBatch) {
     expectFlashEqualsMath<float>({"no sequence", {}, {}, 2, 1, 8, {}});
     expectFlashEqualsMath<float>({"empty sequences", {0, 0}, {0, 0}, 2, 1, 8, {}});
@@ -162,7 +192,7 @@ bool hasSameBits(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 TEST(AttentionFlash, RepeatsBitForBitWithAnyThreadCount) {
-    const AttentionCase c{"", {300, 40}, {300, 40}, 6, 2, 32, {.isCausal = true, .bias = AttentionBias::DistanceTable},
+    const AttentionCase c{"", {600, 40}, {600, 40}, 6, 2, 32, {.isCausal = true, .bias = AttentionBias::DistanceTable},
                           64};
     AttentionData<float> first(c);
     for (const int threads : {1, 2, 2, 3}) {
@@ -190,20 +220,20 @@ std::vector<float> rowsOf(const std::vector<float>& values, const Shape& shape, 
 
 TEST(AttentionFlash, ASequenceAloneHasTheSameBitsAsPacked) {
     const Runtime runtime({.attention = AttentionBackend::Flash});
-    AttentionData<float> packed({"", {40, 300, 7}, {40, 300, 7}, 6, 2, 32, {.isCausal = true}});
+    AttentionData<float> packed({"", {40, 600, 7}, {40, 600, 7}, 6, 2, 32, {.isCausal = true}});
     packed.forward(runtime.context());
     packed.backward(runtime.context());
-    AttentionData<float> alone({"", {300}, {300}, 6, 2, 32, {.isCausal = true}});
-    alone.q = rowsOf(packed.q, packed.shapeQ, 40, 340);
-    alone.k = rowsOf(packed.k, packed.shapeK, 40, 340);
-    alone.v = rowsOf(packed.v, packed.shapeK, 40, 340);
-    alone.dOut = rowsOf(packed.dOut, packed.shapeQ, 40, 340);
+    AttentionData<float> alone({"", {600}, {600}, 6, 2, 32, {.isCausal = true}});
+    alone.q = rowsOf(packed.q, packed.shapeQ, 40, 640);
+    alone.k = rowsOf(packed.k, packed.shapeK, 40, 640);
+    alone.v = rowsOf(packed.v, packed.shapeK, 40, 640);
+    alone.dOut = rowsOf(packed.dOut, packed.shapeQ, 40, 640);
     alone.forward(runtime.context());
     alone.backward(runtime.context());
-    EXPECT_TRUE(hasSameBits(alone.out, rowsOf(packed.out, packed.shapeQ, 40, 340)));
-    EXPECT_TRUE(hasSameBits(alone.dQ, rowsOf(packed.dQ, packed.shapeQ, 40, 340)));
-    EXPECT_TRUE(hasSameBits(alone.dK, rowsOf(packed.dK, packed.shapeK, 40, 340)));
-    EXPECT_TRUE(hasSameBits(alone.dV, rowsOf(packed.dV, packed.shapeK, 40, 340)));
+    EXPECT_TRUE(hasSameBits(alone.out, rowsOf(packed.out, packed.shapeQ, 40, 640)));
+    EXPECT_TRUE(hasSameBits(alone.dQ, rowsOf(packed.dQ, packed.shapeQ, 40, 640)));
+    EXPECT_TRUE(hasSameBits(alone.dK, rowsOf(packed.dK, packed.shapeK, 40, 640)));
+    EXPECT_TRUE(hasSameBits(alone.dV, rowsOf(packed.dV, packed.shapeK, 40, 640)));
 }
 
 TEST(AttentionFlash, BrokenValuesAreNotHidden) {
