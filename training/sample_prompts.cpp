@@ -63,22 +63,27 @@ std::vector<SamplePrompt> samplePrompts(const TrainingSetup& setup) {
                                                                                  : textPrompts(setup);
 }
 
+inference::GenerationRequest sampleRequest(const SamplePrompt& prompt, const TuningModel& tuning,
+                                           const TrainingSetup& setup) {
+    inference::GenerationRequest request{.promptIds = prompt.ids, .adapter = tuning.adapterIndex(), .options = {}};
+    request.options.maxNewTokens = setup.recipe.sampleMaxNewTokens;
+    if (setup.data.promptTemplate) request.options.stop = setup.data.promptTemplate->stopStrings();
+    request.options.eosIds = setup.config.eosTokenIds;
+    return request;
+}
+
 std::vector<GeneratedSample> generateSamples(TuningModel& tuning, const TrainingSetup& setup,
                                              const std::function<bool()>& isCancelled) {
     const std::vector<SamplePrompt> prompts = samplePrompts(setup);
     std::vector<inference::GenerationRequest> requests;
-    for (const SamplePrompt& prompt : prompts) {
-        inference::GenerationRequest request{.promptIds = prompt.ids, .adapter = tuning.adapterIndex(), .options = {}};
-        request.options.maxNewTokens = setup.recipe.sampleMaxNewTokens;
-        if (setup.data.promptTemplate) request.options.stop = setup.data.promptTemplate->stopStrings();
-        request.options.eosIds = setup.config.eosTokenIds;
-        requests.push_back(std::move(request));
-    }
+    for (const SamplePrompt& prompt : prompts) requests.push_back(sampleRequest(prompt, tuning, setup));
     std::vector<GeneratedSample> samples;
     if (requests.empty()) return samples;
     inference::GenerationSession session(tuning.context(), tuning.model(), *setup.tokenizer, std::move(requests));
     session.run(isCancelled);
-    for (size_t i = 0; i < prompts.size(); ++i) samples.push_back({prompts[i], session.result(i).outputs.front().text});
+    for (size_t i = 0; i < prompts.size(); ++i) {
+        samples.push_back({prompts[i], session.result(i).outputs.front().text});
+    }
     return samples;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "inference/generation.h"
 #include "training/setup.h"
 #include "training/tuning_model.h"
 
@@ -20,6 +21,10 @@ struct SamplePrompt {
 // The first prompts of the validation rows (of the training rows if there are none); for running text the beginnings
 // of validation windows. Prompts that leave no room for an answer are skipped.
 std::vector<SamplePrompt> samplePrompts(const TrainingSetup& setup);
+
+// The greedy request that answers a prompt with the model in training.
+inference::GenerationRequest sampleRequest(const SamplePrompt& prompt, const TuningModel& tuning,
+                                           const TrainingSetup& setup);
 
 struct GeneratedSample {
     SamplePrompt prompt;

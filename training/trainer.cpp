@@ -3,6 +3,7 @@
 
 #include "core/run/version.h"
 #include "kernels/base/error.h"
+#include "training/checkpoint_certificate.h"
 #include "training/run_reporter.h"
 #include "training/sample_prompts.h"
 #include "training/steps.h"
@@ -246,6 +247,10 @@ private:
             .peakBytes = std::max(m_state.peakBytes, m_runtime.allocator().stats().peakBytes),
             .tokensPerSecond = static_cast<double>(m_state.trainTokens) / std::max(m_state.trainSeconds, 1e-9),
             .seconds = seconds};
+        if (m_savedStep > 0) {
+            outcome.certificate =
+                certifyCheckpoint(m_tuning, m_setup, m_run.checkpointsPath() / core::checkpointName(m_savedStep));
+        }
         m_report.finished(outcome);
         return outcome;
     }

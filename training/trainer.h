@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "adapters/export/certificate.h"
 #include "core/run/events.h"
 #include "core/run/run_folder.h"
 #include "kernels/runtime/runtime.h"
@@ -23,6 +24,7 @@ struct TrainOutcome {
     float bestLoss = 0;
     std::string reason;  // "completed", "early_stopped" or "stopped"
     std::string weightHash;
+    std::optional<adapters::Certificate> certificate;  // of the last checkpoint; absent if it could not be made
     int64_t peakBytes = 0;
     double tokensPerSecond = 0;
     double seconds = 0;

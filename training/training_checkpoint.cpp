@@ -65,16 +65,20 @@ core::CheckpointInfo saveCheckpoint(const core::RunFolder& run, const TrainingSe
     core::CheckpointWriter writer(run.checkpointsPath(), state.step);
     const fs::path& folder = writer.folder();
     if (tuning.adapter() != nullptr) {
-        createFolder(folder / kAdapterFolder);
+        createFolder(adapterFolderOf(folder));
         const adapters::PeftConfig peft{
             .lora = tuning.adapter()->config(), .baseModel = setup.modelPath.string(), .sourceJson = {}};
-        adapters::writePeftAdapter(tuning.context(), *tuning.adapter(), peft, folder / kAdapterFolder);
+        adapters::writePeftAdapter(tuning.context(), *tuning.adapter(), peft, adapterFolderOf(folder));
     } else {
         core::writeModelFolder(tuning.context(), tuning.model(), core::companionFilesOf(setup.modelPath), folder);
     }
     core::writeTensorFile(tuning.context(), folder / kOptimizerFile, tuning.optimizerTensors());
     core::writeFileAtomically(folder / kStateFile, toJson(state).dump(2) + "\n");
     return writer.commit({{"weight_hash", tuning.weightHash()}});
+}
+
+fs::path adapterFolderOf(const fs::path& checkpoint) {
+    return checkpoint / kAdapterFolder;
 }
 
 TrainingState loadCheckpoint(const fs::path& folder, TuningModel& tuning) {
@@ -91,7 +95,7 @@ TrainingState loadCheckpoint(const fs::path& folder, TuningModel& tuning) {
         throw Error{ErrorCode::CorruptFile, fmt::format("{}: {}", stateFile.string(), error.what())};
     }
     if (tuning.adapter() != nullptr) {
-        adapters::readPeftWeights(tuning.context(), *tuning.adapter(), folder / kAdapterFolder);
+        adapters::readPeftWeights(tuning.context(), *tuning.adapter(), adapterFolderOf(folder));
     } else {
         core::readTensorFile(tuning.context(), folder / kWeightFile, tuning.trainedTensors());
     }

@@ -33,6 +33,9 @@ struct TrainingState {
 core::CheckpointInfo saveCheckpoint(const core::RunFolder& run, const TrainingSetup& setup, TuningModel& tuning,
                                     const TrainingState& state);
 
+// Where a checkpoint of a LoRA run keeps its PEFT adapter.
+std::filesystem::path adapterFolderOf(const std::filesystem::path& checkpoint);
+
 // Loads a checkpoint into a model built from the same recipe. Throws CorruptFile.
 TrainingState loadCheckpoint(const std::filesystem::path& folder, TuningModel& tuning);
 

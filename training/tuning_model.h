@@ -29,6 +29,7 @@ public:
     // Index under which the adapter is attached, -1 without one.
     int32_t adapterIndex() const { return m_adapter ? 0 : -1; }
     AdamW& optimizer() { return *m_optimizer; }
+    DType dtype() const { return m_model->dtype(); }
 
     int64_t parameterCount();
     int64_t trainableCount() const;

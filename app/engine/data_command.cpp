@@ -80,7 +80,9 @@ std::string textReport(const training::DataInspection& inspection) {
              fmt::format("rows lose part of an answer at {} {}", audit.maxLength,
                          inspection.countsBytes() ? "bytes" : "tokens"),
              audit.truncatedLines);
-    addLines(findings, "rows teach nothing", audit.zeroTargetLines);
+    addLines(findings, "rows teach nothing at this length", audit.zeroTargetLines);
+    addLines(findings, "of them keep their answer with --long-rows shorten, the default of training",
+             audit.shortenedLines);
     addLines(findings, "answers are empty", audit.emptyResponseLines);
     addPairs(findings, "rows repeat an earlier row", audit.duplicates);
     addPairs(findings, "rows answer an earlier prompt differently", audit.conflicts);

@@ -54,6 +54,8 @@ void warnAboutSetup(const training::TrainingSetup& setup) {
         if (rows > 0) spdlog::warn("{} row{} {}", rows, rows == 1 ? "" : "s", what);
     };
     tell(audit.badLines.size(), "could not be used; `whet data inspect` names them");
+    tell(audit.shortenedLines.size(),
+         fmt::format("lost the end of their longest input to fit {} tokens", setup.recipe.maxLength));
     tell(audit.truncatedLines.size(), fmt::format("lose part of their answer at {} tokens", setup.recipe.maxLength));
     tell(audit.zeroTargetLines.size(), "teach nothing at this length");
     tell(audit.leaks.size(), "of the training data repeat a validation prompt");

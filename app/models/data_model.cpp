@@ -176,6 +176,10 @@ QVector<AuditLine> DataModel::auditLines() const {
         m_skipsEmptyTargets ? tr("They will be left out.")
                             : tr("Their answer is empty or lies behind the maximum length."),
         m_skipsEmptyTargets ? Fix::None : Fix::SkipEmptyTargets, tr("Skip"), !m_skipsEmptyTargets);
+    add(Kind::Shortened, linesOf(m_audit.shortenedLines),
+        tr("%n row(s) lose the end of their longest input", nullptr, count(m_audit.shortenedLines)),
+        tr("They are longer than %1 tokens; their answers stay whole.").arg(m_maxLength), Fix::RaiseMaxLength,
+        tr("Fit all"));
     add(Kind::Truncated, linesOf(m_audit.truncatedLines),
         tr("%n row(s) lose part of their answer", nullptr, count(m_audit.truncatedLines)),
         tr("They are longer than %1 tokens; the longest has %2.").arg(m_maxLength).arg(m_audit.length.max),

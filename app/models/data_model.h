@@ -29,7 +29,7 @@ struct LoadedData;
 
 // One finding of the audit with the rows it is about.
 struct AuditLine {
-    enum class Kind { BadLines, ZeroTarget, EmptyResponse, Truncated, Duplicates, Conflicts, Leaks, Warnings };
+    enum class Kind { BadLines, ZeroTarget, EmptyResponse, Shortened, Truncated, Duplicates, Conflicts, Leaks, Warnings };
     enum class Fix { None, SkipBadLines, SkipEmptyTargets, RaiseMaxLength };
     Kind kind = Kind::BadLines;
     qint64 count = 0;

@@ -100,15 +100,8 @@ training::DataAudit auditAt(const LoadedData& data, qint64 maxLength) {
     rows.reserve(data.rows.size());
     for (const training::TokenizedExample& full : data.rows) {
         training::TokenizedExample row = full;
-        const auto limit = static_cast<size_t>(maxLength > 0 ? maxLength : row.fullLength);
-        if (row.ids.size() > limit) {
-            row.losesTarget = std::any_of(row.trained.begin() + static_cast<ptrdiff_t>(limit), row.trained.end(),
-                                          [](uint8_t t) { return t != 0; });
-            row.isTruncated = true;
-            row.ids.resize(limit);
-            row.trained.resize(limit);
-            row.labelTokens = std::accumulate(row.trained.begin(), row.trained.end(), int64_t{0});
-        }
+        // What training does by default with a row that is too long.
+        if (!training::shortenExample(row, maxLength)) training::cutExample(row, maxLength);
         rows.push_back(std::move(row));
     }
     return training::auditDataset(data.dataset, rows, data.templateErrors, maxLength, &data.split);

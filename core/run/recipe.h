@@ -17,8 +17,8 @@ enum class Objective { Sft, Lm };
 enum class ScheduleKind { Cosine, Linear, Constant };
 enum class AttentionChoice { Auto, Math, Flash, MemoryEfficient };
 enum class TrainOn { Response, All };
-enum class RowPolicy { Stop, Skip };           // rows that cannot teach: ask the user, or leave them out by name
-enum class LongRowPolicy { Cut, Skip, Stop };  // rows over max_length
+enum class RowPolicy { Stop, Skip };  // rows that cannot teach: ask the user, or leave them out by name
+enum class LongRowPolicy { Shorten, Cut, Skip, Stop };  // rows over max_length
 
 // The initialisers are the defaults. Empty text and path, and 0 where the table says so, mean "automatic".
 struct Recipe {
@@ -38,7 +38,7 @@ struct Recipe {
     int64_t validationMaxRows = 200;
     TrainOn trainOn = TrainOn::Response;
     int64_t maxLength = 0;  // 0: 99th percentile of the data
-    LongRowPolicy longRows = LongRowPolicy::Cut;
+    LongRowPolicy longRows = LongRowPolicy::Shorten;
     RowPolicy badLines = RowPolicy::Stop;
     RowPolicy emptyTargets = RowPolicy::Stop;
 

@@ -35,7 +35,8 @@ constexpr std::array kTrainOn{std::pair{std::string_view("response"), TrainOn::R
                               std::pair{std::string_view("all"), TrainOn::All}};
 constexpr std::array kRowPolicies{std::pair{std::string_view("stop"), RowPolicy::Stop},
                                   std::pair{std::string_view("skip"), RowPolicy::Skip}};
-constexpr std::array kLongRowPolicies{std::pair{std::string_view("cut"), LongRowPolicy::Cut},
+constexpr std::array kLongRowPolicies{std::pair{std::string_view("shorten"), LongRowPolicy::Shorten},
+                                      std::pair{std::string_view("cut"), LongRowPolicy::Cut},
                                       std::pair{std::string_view("skip"), LongRowPolicy::Skip},
                                       std::pair{std::string_view("stop"), LongRowPolicy::Stop}};
 constexpr std::array kDtypes{std::pair{std::string_view("f32"), DType::F32},
@@ -187,10 +188,9 @@ Rows dataFields() {
                                    .maximum = kMillion,
                                    .automatic = "99th percentile of the data",
                                    .isBasic = true}),
-        field<&Recipe::longRows>(
-            {.key = "long_rows",
-             .label = "Rows over the maximum",
-             .help = "cut trains on their beginning, skip leaves them out, stop refuses to start"}),
+        field<&Recipe::longRows>({.key = "long_rows",
+                                  .label = "Rows over the maximum",
+                                  .help = "Shorten their longest input, cut their end, skip them, or stop and ask"}),
         field<&Recipe::badLines>({.key = "bad_lines",
                                   .label = "Unreadable lines",
                                   .help = "stop names them and refuses to start, skip names them and goes on"}),

@@ -103,6 +103,7 @@ DataAudit auditDataset(const Dataset& dataset, std::span<const TokenizedExample>
         const int64_t line = dataset.examples[i].sourceLine;
         if (row.ids.empty() && refused.contains(line)) continue;
         lengths.push_back(row.fullLength);
+        if (row.isShortened) audit.shortenedLines.push_back(line);
         if (row.losesTarget) audit.truncatedLines.push_back(line);
         if (row.labelTokens == 0) audit.zeroTargetLines.push_back(line);
         if (row.isEmptyResponse) audit.emptyResponseLines.push_back(line);

@@ -43,6 +43,7 @@ struct DataAudit {
     std::vector<HistogramBin> histogram;
     int64_t maxLength = 0;                    // the limit the counts below refer to
     std::vector<int64_t> truncatedLines;      // rows that lose part of an answer
+    std::vector<int64_t> shortenedLines;      // rows that keep their answer if the end of their longest input goes
     std::vector<int64_t> zeroTargetLines;     // rows that teach nothing
     std::vector<int64_t> emptyResponseLines;  // answers of nothing but white space
     std::vector<LinePair> duplicates;         // same prompt and response as an earlier row

@@ -111,7 +111,7 @@ std::vector<InspectedRow> sampleRows(const DataInspection& inspection, const cor
 }  // namespace
 
 bool DataInspection::isReady() const {
-    return promptTemplate.has_value() && audit.badLines.empty() && audit.zeroTargetLines.empty() && teachingRows > 0;
+    return promptTemplate.has_value() && audit.badLines.empty() && teachingRows == dataset.rows;
 }
 
 std::string DataInspection::summary() const {
@@ -149,8 +149,11 @@ DataInspection inspectDataset(const std::filesystem::path& path, const core::Tok
     std::vector<uint64_t> keys;
     for (size_t i = 0; i < rows.size(); ++i) {
         // Running text is cut into windows, which loses nothing.
-        if (!isText) cutExample(rows[i], limit);
-        if (rows[i].labelTokens == 0) continue;
+        if (!isText) {
+            rows[i].isShortened = canShorten(rows[i], limit);
+            cutExample(rows[i], limit);
+        }
+        if (rows[i].labelTokens == 0 && !rows[i].isShortened) continue;
         usable.push_back(static_cast<int32_t>(i));
         keys.push_back(rows[i].promptHash);
     }

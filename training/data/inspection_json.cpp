@@ -102,6 +102,8 @@ std::string inspectionJson(const DataInspection& inspection) {
         {"max_length", audit.maxLength},
         {"truncated_rows", audit.truncatedLines.size()},
         {"truncated_lines", audit.truncatedLines},
+        {"shortened_rows", audit.shortenedLines.size()},
+        {"shortened_lines", audit.shortenedLines},
         {"zero_target_rows", audit.zeroTargetLines.size()},
         {"zero_target_lines", audit.zeroTargetLines},
         {"duplicate_rows", audit.duplicates.size()},

@@ -83,7 +83,8 @@ std::vector<int32_t> usableRows(const Dataset& dataset, Rows& rows, int64_t maxL
         if (row.ids.empty()) continue;
         const int64_t line = dataset.examples[i].sourceLine;
         const bool isTooLong = row.fullLength > maxLength;
-        cutExample(row, maxLength);
+        if (options.longRows != core::LongRowPolicy::Shorten || !shortenExample(row, maxLength))
+            cutExample(row, maxLength);
         if (isTooLong) tooLong.push_back(line);
         if (isTooLong && options.longRows == core::LongRowPolicy::Skip) continue;
         if (row.labelTokens == 0)
@@ -93,7 +94,7 @@ std::vector<int32_t> usableRows(const Dataset& dataset, Rows& rows, int64_t maxL
     }
     if (!tooLong.empty() && options.longRows == core::LongRowPolicy::Stop)
         refuse(dataset, fmt::format("{} of {} rows are longer than {} tokens: line {}. Raise --max-length, or choose "
-                                    "--long-rows cut or skip",
+                                    "--long-rows shorten, cut or skip",
                                     tooLong.size(), dataset.rows, maxLength, nameLines(tooLong)));
     if (!empty.empty() && options.emptyTargets == core::RowPolicy::Stop)
         refuse(dataset,

@@ -21,7 +21,7 @@ struct PrepareOptions {
     int64_t maxLength = 0;  // tokens per row or window; 0: the 99th percentile of the data (rows), or the model's limit
     int64_t modelLimit = 0;  // longest sequence the model takes; 0: unknown
     core::TrainOn trainOn = core::TrainOn::Response;
-    core::LongRowPolicy longRows = core::LongRowPolicy::Cut;
+    core::LongRowPolicy longRows = core::LongRowPolicy::Shorten;
     core::RowPolicy badLines = core::RowPolicy::Stop;
     core::RowPolicy emptyTargets = core::RowPolicy::Stop;  // rows that teach nothing at this length
     SplitOptions split;

@@ -98,7 +98,7 @@ RawRow csvRow(CsvRecord&& record, const std::vector<std::string>& names, int64_t
         if (!row.problem.empty())
             row.problem = fmt::format("column '{}': {}", names[i], row.problem);
         else
-            row.value.fields.emplace_back(names[i], RowValue::ofText(std::move(record.cells[i])));
+            row.value.fields.push_back({names[i], RowValue::ofText(std::move(record.cells[i]))});
     }
     row.value.kind = RowValue::Kind::Object;
     return row;
@@ -161,7 +161,7 @@ void readPlainText(std::string_view text, RowReading& reading, const Visit& visi
             document = document.substr(firstText, document.find_last_not_of("\r\n") + 1 - firstText);
             row.problem = textProblem(document);
             row.value.kind = RowValue::Kind::Object;
-            if (row.problem.empty()) row.value.fields.emplace_back("text", RowValue::ofText(std::string(document)));
+            if (row.problem.empty()) row.value.fields.push_back({"text", RowValue::ofText(std::string(document))});
             if (!visit(std::move(row))) return;
         }
         const size_t next = end + (found == std::string_view::npos ? 0 : separator.size());

@@ -82,10 +82,10 @@ bool convertObject(const simdjson::dom::object& from, RowValue& to, int depth, C
         if (!convertText(field.key, name, state) || !convert(field.value, value, depth + 1, state)) return false;
         const auto [place, isNew] = seen.emplace(field.key, to.fields.size());
         if (isNew) {
-            to.fields.emplace_back(std::move(name), std::move(value));
+            to.fields.push_back({std::move(name), std::move(value)});
         } else {
             state.warning = fmt::format("key {} stands twice in the row; the last value counts", jsonQuoted(name));
-            to.fields[place->second].second = std::move(value);
+            to.fields[place->second].value = std::move(value);
         }
     }
     return true;
@@ -156,9 +156,9 @@ void writeJson(const RowValue& value, std::string& out) {
             out += '{';
             for (size_t i = 0; i < value.fields.size(); ++i) {
                 if (i > 0) out += ", ";
-                out += jsonQuoted(value.fields[i].first);
+                out += jsonQuoted(value.fields[i].name);
                 out += ": ";
-                writeJson(value.fields[i].second, out);
+                writeJson(value.fields[i].value, out);
             }
             out += '}';
             break;

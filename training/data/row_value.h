@@ -4,20 +4,21 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace wb::training {
+
+struct RowField;
 
 // One value of a row, whatever file it came from. Formats read rows through this alone.
 struct RowValue {
     enum class Kind { Null, Bool, Number, Text, List, Object };
 
     Kind kind = Kind::Null;
-    std::string text;                                      // Text: the text; Number and Bool: as JSON writes it
-    double number = 0.0;                                   // Number; Bool: 0 or 1
-    std::vector<RowValue> items;                           // List
-    std::vector<std::pair<std::string, RowValue>> fields;  // Object, in the order of the file, names unique
+    std::string text;              // Text: the text; Number and Bool: as JSON writes it
+    double number = 0.0;           // Number; Bool: 0 or 1
+    std::vector<RowValue> items;   // List
+    std::vector<RowField> fields;  // Object, in the order of the file, names unique
 
     bool isText() const { return kind == Kind::Text; }
     bool isList() const { return kind == Kind::List; }
@@ -31,6 +32,11 @@ struct RowValue {
     std::string toJson() const;
 
     static RowValue ofText(std::string value);
+};
+
+struct RowField {
+    std::string name;
+    RowValue value;
 };
 
 // Parses JSON rows strictly. Keeps its buffers between calls; one thread at a time.

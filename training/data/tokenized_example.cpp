@@ -67,6 +67,22 @@ void markTrained(TokenizedExample& result, const std::vector<core::TextSpan>& sp
     if (!result.trained.empty()) result.trained.front() = 0;
 }
 
+// The longest run of prompt ids that lie within one input: what a row can spare best.
+void findLongestInput(TokenizedExample& result, const core::RenderedChat& prompt) {
+    size_t id = 0;
+    for (const core::TextSpan& span : prompt.spans) {
+        if (span.kind != core::SpanKind::Input) continue;
+        while (id < static_cast<size_t>(result.promptLength) &&
+               (result.bytes[id].begin < span.begin || result.bytes[id].begin == result.bytes[id].end))
+            ++id;
+        const size_t begin = id;
+        while (id < static_cast<size_t>(result.promptLength) && result.bytes[id].end <= span.end) ++id;
+        if (static_cast<int64_t>(id - begin) <= result.inputEnd - result.inputBegin) continue;
+        result.inputBegin = static_cast<int64_t>(begin);
+        result.inputEnd = static_cast<int64_t>(id);
+    }
+}
+
 bool hasInput(const core::RenderedChat& prompt) {
     return std::any_of(prompt.spans.begin(), prompt.spans.end(), [](const core::TextSpan& span) {
         return span.kind != core::SpanKind::Template && span.end > span.begin;
@@ -139,6 +155,7 @@ TokenizedExample ExampleTokenizer::tokenize(const Example& example, const Tokeni
     core::Encoding rest = m_encoder.encodeContinuation(result.rendered, {prompt.text.size(), text.size()});
     result.ids = std::move(ids.ids);
     result.bytes = std::move(ids.offsets);
+    findLongestInput(result, prompt);
     result.ids.insert(result.ids.end(), rest.ids.begin(), rest.ids.end());
     result.bytes.insert(result.bytes.end(), rest.offsets.begin(), rest.offsets.end());
     markTrained(result, result.rendered.spans, options.trainOn);
@@ -163,6 +180,29 @@ TokenizedExample tokenizeExample(const Dataset& dataset, const Example& example,
                                  const core::PromptTemplate& promptTemplate, const core::Tokenizer& tokenizer,
                                  const TokenizeOptions& options) {
     return ExampleTokenizer(dataset, promptTemplate, tokenizer).tokenize(example, options);
+}
+
+bool canShorten(const TokenizedExample& example, int64_t maxLength) {
+    const int64_t excess = static_cast<int64_t>(example.ids.size()) - maxLength;
+    return maxLength > 0 && excess > 0 && excess < example.inputEnd - example.inputBegin;
+}
+
+bool shortenExample(TokenizedExample& example, int64_t maxLength) {
+    if (!canShorten(example, maxLength)) return false;
+    const int64_t excess = static_cast<int64_t>(example.ids.size()) - maxLength;
+    const auto dropEnd = [&](auto& perId) {
+        if (perId.empty()) return;
+        perId.erase(perId.begin() + (example.inputEnd - excess), perId.begin() + example.inputEnd);
+    };
+    example.fullLength = std::max(example.fullLength, static_cast<int64_t>(example.ids.size()));
+    dropEnd(example.ids);
+    dropEnd(example.trained);
+    dropEnd(example.bytes);
+    example.inputEnd -= excess;
+    example.promptLength -= excess;
+    example.isShortened = true;
+    example.labelTokens = std::count(example.trained.begin(), example.trained.end(), uint8_t{1});
+    return true;
 }
 
 void cutExample(TokenizedExample& example, int64_t maxLength) {

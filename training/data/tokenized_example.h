@@ -26,6 +26,9 @@ struct TokenizedExample {
     std::vector<core::ByteRange> bytes;  // per id: the bytes of text it stands for; empty for BOS and an appended EOS
     int64_t fullLength = 0;              // tokens before the cut
     int64_t promptLength = 0;            // leading ids that generation would be fed for the last answer
+    int64_t inputBegin = 0;              // ids [inputBegin, inputEnd): the longest input of the prompt, which
+    int64_t inputEnd = 0;                //   shortenExample may shorten; empty if there is none
+    bool isShortened = false;            // its longest input lost its end so that the answer stays whole
     bool isTruncated = false;            // the cut lost tokens
     bool losesTarget = false;            // the cut lost tokens that would have been trained
     int64_t labelTokens = 0;             // number of trained ids; 0 teaches nothing
@@ -70,6 +73,13 @@ TokenizedExample tokenizeExample(const Dataset& dataset, const Example& example,
 
 // The hash behind promptHash and contentHash (FNV-1a, 64 bit).
 uint64_t textHash(std::string_view text);
+
+// Whether a row that is too long can keep its whole answer by giving up the end of its longest input (at least one
+// token of it stays).
+bool canShorten(const TokenizedExample& example, int64_t maxLength);
+
+// Does so; false, with nothing changed, if it cannot. A row that fits is left as it is.
+bool shortenExample(TokenizedExample& example, int64_t maxLength);
 
 // Shortens a row to at most maxLength ids (0: no limit) and sets the flags and counts that follow from it.
 void cutExample(TokenizedExample& example, int64_t maxLength);

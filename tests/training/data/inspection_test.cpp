@@ -51,7 +51,7 @@ TEST(Inspection, HasEveryPromisedField) {
     EXPECT_EQ(answer.at("duplicate_rows"), 1);
     EXPECT_EQ(answer.at("length_unit"), "tokens");
     EXPECT_EQ(answer.at("ready"), false);
-    EXPECT_EQ(answer.at("summary"), "3 of 5 rows will teach; 2 need a decision.");
+    EXPECT_EQ(answer.at("summary"), "4 of 5 rows will teach; 1 needs a decision.");
 }
 
 TEST(Inspection, SamplesShowWhatIsTrained) {

@@ -143,7 +143,7 @@ TEST(Prepare, StopsAtRowsThatTeachNothingUntilTold) {
     Dataset data = rowsOf(20);
     data.examples[6].columns["prompt"] = std::string(100, 'x');
     const ToyTokenizer tokenizer;
-    PrepareOptions options{.maxLength = 20};
+    PrepareOptions options{.maxLength = 20, .longRows = core::LongRowPolicy::Cut};
     const std::string error = errorOf([&] { prepareExamples(data, kPlain, tokenizer, options); });
     EXPECT_THAT(error, HasSubstr("line 7"));
     EXPECT_THAT(error, HasSubstr("--empty-targets skip"));
@@ -174,6 +174,7 @@ TEST(Prepare, LongRowsAreCutSkippedOrRefused) {
         EXPECT_LE(prepared.train.longest(), 12);
         return prepared.train.size() + prepared.validation.size();
     };
+    EXPECT_EQ(sizeWith(core::LongRowPolicy::Shorten), 20U);
     EXPECT_EQ(sizeWith(core::LongRowPolicy::Cut), 20U);
     EXPECT_EQ(sizeWith(core::LongRowPolicy::Skip), 19U);
     EXPECT_THAT(errorOf([&] { sizeWith(core::LongRowPolicy::Stop); }), HasSubstr("line 3"));

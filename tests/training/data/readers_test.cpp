@@ -200,7 +200,7 @@ TEST(JsonRow, KeepsOrderAndTypesAndWritesThemBack) {
         R"({"b": "x\n\u00e9", "a": [1, -2.5, true, null, {"c": {}}], "big": 18446744073709551615})";
     const auto result = parser.parseObject(text);
     ASSERT_EQ(result.problem, "");
-    EXPECT_EQ(result.row.fields[0].first, "b");
+    EXPECT_EQ(result.row.fields[0].name, "b");
     EXPECT_EQ(*result.row.findText("b"), "x\n\xC3\xA9");
     EXPECT_EQ(result.row.findText("a"), nullptr);
     EXPECT_EQ(result.row.toJson(),

@@ -155,6 +155,26 @@ TEST(TokenizedExample, CutMarksWhatIsLost) {
     EXPECT_EQ(row.fullLength, 9);
 }
 
+TEST(TokenizedExample, ShorteningTakesFromTheLongestInputAndKeepsTheAnswer) {
+    const ToyTokenizer tokenizer;
+    const Dataset data = promptResponse({{"abcdef", "xyz"}});
+    TokenizedExample row = tokenizeFirst(data, core::PromptTemplate::builtin("raw"), tokenizer);  // <s> abcdef xyz </s>
+    const std::vector<core::TokenId> whole = row.ids;
+    ASSERT_EQ(whole.size(), 11U);
+    EXPECT_FALSE(shortenExample(row, 11)) << "it fits";
+    ASSERT_TRUE(shortenExample(row, 8));
+    std::vector<core::TokenId> expected(whole.begin(), whole.begin() + 4);  // <s> abc
+    expected.insert(expected.end(), whole.begin() + 7, whole.end());        // xyz </s>
+    EXPECT_EQ(row.ids, expected);
+    EXPECT_EQ(row.labelTokens, 4);
+    EXPECT_EQ(row.fullLength, 11);
+    EXPECT_EQ(row.promptLength, 4);
+    EXPECT_FALSE(row.losesTarget);
+    EXPECT_EQ(trainedText(row, tokenizer), "xyz</s>");
+    EXPECT_FALSE(shortenExample(row, 5)) << "one token of the input has to stay";
+    EXPECT_TRUE(shortenExample(row, 6));
+}
+
 TEST(TokenizedExample, MappedColumnsAreJoinedAndJsonTemplatesNameTheirOwn) {
     const ByteTokenizer tokenizer;
     Dataset data;
