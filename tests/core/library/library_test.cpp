@@ -397,6 +397,7 @@ TEST(Library, twoWritersWaitForEachOther) {
 TEST(Library, killedWriterLeavesAWholeFile) {
     const TemporaryFolder folder;
     const RunFolder run = finishedRun(folder.path(), loraRecipe());
+    { const Library library(folder.path()); }
     for (int trial = 0; trial < 10; ++trial) {
         const pid_t child = ::fork();
         if (child == 0) {
