@@ -74,7 +74,7 @@ std::vector<RowValue> readRows(uint8_t kind, std::string_view text) {
             row.kind = RowValue::Kind::Object;
             for (size_t i = 0; i < record->cells.size(); ++i)
                 if (!findInvalidUtf8(record->cells[i]))
-                    row.fields.emplace_back("c" + std::to_string(i), RowValue::ofText(record->cells[i]));
+                    row.fields.push_back({"c" + std::to_string(i), RowValue::ofText(record->cells[i])});
             rows.push_back(std::move(row));
         }
     }
