@@ -82,8 +82,8 @@ void expectRow(AttentionData<double>& data, size_t b, int64_t i, int64_t h) {
 std::vector<AttentionCase> contractCases() {
     const std::vector<int32_t> queries{5, 0, 7, 3, 6};
     const std::vector<int32_t> keys{5, 4, 9, 0, 2};
-    const auto with = [&](std::string name, AttentionOptions options) {
-        return AttentionCase{std::move(name), queries, keys, 4, 2, 3, options, /*tableLength=*/5};
+    const auto with = [&](std::string name, AttentionOptions options, int64_t tableLength = 5) {
+        return AttentionCase{std::move(name), queries, keys, 4, 2, 3, options, tableLength};
     };
     return {
         with("plain", {}),
@@ -95,6 +95,7 @@ std::vector<AttentionCase> contractCases() {
         with("window_right_only", {.windowRight = 2}),
         with("soft_cap", {.scale = 2, .softCap = 0.75F}),
         with("distance_table", {.bias = AttentionBias::DistanceTable}),
+        with("even_distance_table", {.bias = AttentionBias::DistanceTable}, 6),
         with("alibi", {.bias = AttentionBias::Alibi}),
         with("dense", {.isCausal = true, .bias = AttentionBias::Dense}),
         with("dropout", {.dropout = 0.4F, .seed = 77, .offset = 3}),
