@@ -150,6 +150,25 @@ TEST_P(FusedOpsTest, activationsOfExtremesAreTheirLimitsAndNanStays) {
     }
 }
 
+// The exponential behind the sigmoid, over its whole range: silu(x) / x to a few units in the last place.
+TEST(GatedActivation, sigmoidIsExactToAFewUlp) {
+    constexpr int64_t kCount = 16001;
+    Runtime runtime({.numThreads = 1});
+    std::vector<float> gate(kCount);
+    std::vector<float> one(kCount, 1.0F);
+    std::vector<float> out(kCount);
+    for (size_t i = 0; i < gate.size(); ++i) gate[i] = -80.0F + 0.01F * static_cast<float>(i);
+    const Shape shape{1, kCount};
+    gatedActivationForward(
+        runtime.context(),
+        {{gate.data(), DType::F32, shape}, {one.data(), DType::F32, shape}, {out.data(), DType::F32, shape}});
+    for (size_t i = 0; i < gate.size(); ++i) {
+        const auto x = static_cast<double>(gate[i]);
+        const double expected = x / (1 + std::exp(-x));
+        EXPECT_NEAR(static_cast<double>(out[i]), expected, 3 * 0x1p-23 * std::abs(expected)) << x;
+    }
+}
+
 std::vector<testing::TensorSpec> lossSpecs(int64_t tokens, int64_t vocabulary, int64_t hidden) {
     return {
         {"hidden", {tokens, hidden}},

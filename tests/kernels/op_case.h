@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -105,5 +106,9 @@ struct OpCaseTable {
     std::vector<OpCase> (*cases)();
 };
 const std::vector<OpCaseTable>& opCaseTables();
+
+inline std::ostream& operator<<(std::ostream& out, const OpCaseTable& table) {
+    return out << table.name;
+}
 
 }  // namespace wb::kernels::testing

@@ -64,6 +64,14 @@ std::vector<OpCase> rotaryCases() {
         cases.push_back(rotaryCase(2, 1, 16, 8, {.layout = layout, .firstPosition = 60000}));
         cases.push_back(rotaryCase(0, 2, 8, 4, {.layout = layout}));
     }
+    // Whole angles are exact in F32, so no position excuses an error.
+    for (const int32_t position : {0, 900, 38990, 39010, 130000, 9000000}) {
+        OpCase exact = rotaryCase(5, 1, 8, 4, {.firstPosition = position});
+        exact.name += "_exact";
+        exact.tensors[2].low = exact.tensors[2].high = 1;
+        exact.reductionLength = 1;
+        cases.push_back(exact);
+    }
     cases.push_back(rotaryCase(2048, 8, 64, 32, {}));
     cases.back().isBenchmark = true;
     return cases;
