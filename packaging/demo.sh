@@ -18,7 +18,7 @@ esac
 [[ -z ${DISPLAY:-}${WAYLAND_DISPLAY:-} ]] && headless=1
 
 packaging/install-dependencies.sh
-packaging/build.sh release
+packaging/build.sh release whet whetbench
 
 bin="build/release/bin"
 library="build/demo-library"
