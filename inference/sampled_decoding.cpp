@@ -47,7 +47,7 @@ public:
         for (size_t i = 0; i < m_outputs.size(); ++i) {
             if (m_outputs[i].isFinished()) continue;
             m_outputs[i].finish(FinishReason::Cancelled);
-            cache.release(m_sequences[i]);
+            if (i < m_sequences.size()) cache.release(m_sequences[i]);  // none before the prompt has run
         }
     }
 

@@ -160,6 +160,24 @@ TEST_F(GenerationSessionTest, cancelEndsOneRequestAndLeavesTheOther) {
     EXPECT_EQ(session.result(1).outputs.front().ids, greedyWithoutCache(ask(5, 2)));
 }
 
+TEST_F(GenerationSessionTest, cancelBeforeAPromptHasRunGivesAnEmptyOutput) {
+    GenerationRequest beams = ask(5, 3);
+    beams.options.numBeams = 3;
+    GenerationSession session(m_device, *m_model, m_tokenizer, {ask(5, 1), ask(5, 2), beams});
+    int polls = 0;
+    session.run([&] { return ++polls == 2; });
+    EXPECT_EQ(session.result(0).outputs.front().reason, FinishReason::Cancelled);
+    EXPECT_EQ(session.result(0).outputs.front().ids.size(), 1U) << "its prompt had run";
+    EXPECT_EQ(session.result(1).outputs.front().ids.size(), 1U);
+    EXPECT_THAT(session.result(2).outputs, testing::IsEmpty());
+
+    GenerationSession untouched(m_device, *m_model, m_tokenizer, {ask(5, 1), ask(5, 2)});
+    polls = 0;
+    untouched.run([&] { return ++polls == 1; });
+    EXPECT_EQ(untouched.result(1).outputs.front().reason, FinishReason::Cancelled);
+    EXPECT_THAT(untouched.result(1).outputs.front().ids, testing::IsEmpty());
+}
+
 TEST_F(GenerationSessionTest, refusesWhatCannotBeDone) {
     const auto refusal = [&](GenerationRequest request) -> std::string {
         try {
