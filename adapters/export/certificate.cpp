@@ -65,8 +65,9 @@ Certificate compareReplays(std::span<const ReplaySequence> sequences, const std:
     certificate.tolerance = relativeTolerance(storedDtype) * largest;
     certificate.tokenAgreement =
         certificate.positions == 0 ? 0 : static_cast<double>(agreed) / static_cast<double>(certificate.positions);
-    certificate.isOk = certificate.positions > 0 && certificate.maxLogitError <= certificate.tolerance &&
-                       certificate.tokenAgreement == 1;
+    // An infinite logit would allow any error.
+    certificate.isOk = certificate.positions > 0 && std::isfinite(certificate.tolerance) &&
+                       certificate.maxLogitError <= certificate.tolerance && certificate.tokenAgreement == 1;
     return certificate;
 }
 
