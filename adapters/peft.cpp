@@ -9,6 +9,7 @@
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -39,6 +40,21 @@ bool asksForNothing(const Json& config, const char* key) {
     return (found->is_array() || found->is_object()) && found->empty();
 }
 
+// These initialisations subtract from the base weights what they put into the adapter: on the base as it is published,
+// the adapter would be wrong without a word.
+void refuseChangedBase(const Json& config, const fs::path& file) {
+    const auto found = config.find("init_lora_weights");
+    if (found == config.end() || !found->is_string()) return;
+    const std::string& way = found->get_ref<const std::string&>();
+    for (const char* name : {"pissa", "olora", "corda", "loftq"}) {
+        if (way.starts_with(name)) {
+            refuse(file, fmt::format("init_lora_weights '{}' (an adapter for changed base weights; convert it to a "
+                                     "plain LoRA adapter)",
+                                     way));
+        }
+    }
+}
+
 void refuseMissingFeatures(const Json& config, const fs::path& file) {
     const std::string type = config.value("peft_type", std::string("(none)"));
     if (type != "LORA") refuse(file, fmt::format("peft_type '{}' (LORA is)", type));
@@ -61,10 +77,23 @@ void refuseMissingFeatures(const Json& config, const fs::path& file) {
         {"megatron_config", "megatron_config"},
         {"trainable_token_indices", "trainable_token_indices (trained embedding rows)"},
         {"target_parameters", "target_parameters"},
+        {"layer_replication", "layer_replication (layers used more than once)"},
+        {"alora_invocation_tokens", "alora_invocation_tokens (adapters that start inside the text)"},
+        {"lora_bias", "lora_bias (biases of the adapter)"},
+        {"use_qalora", "use_qalora"},
     };
     for (const Feature& feature : kFeatures) {
         if (!asksForNothing(config, feature.key)) refuse(file, feature.words);
     }
+    refuseChangedBase(config, file);
+}
+
+int64_t rankOf(const Json& config, const fs::path& file) {
+    const auto found = config.find("r");
+    if (found == config.end()) return 8;
+    // A fraction would be cut without a word.
+    if (found->is_number_integer()) return found->get<int64_t>();
+    throw Error{ErrorCode::CorruptFile, fmt::format("{}: r is {}, not a whole number", file.string(), found->dump())};
 }
 
 std::vector<std::string> targetsOf(const Json& config, const fs::path& file) {
@@ -92,6 +121,9 @@ std::set<std::string> layersOf(const core::SafetensorsFile& weights) {
         }
         layers.insert(layer);
     }
+    if (layers.empty()) {
+        throw Error{ErrorCode::CorruptFile, fmt::format("{}: holds no adapter tensors", weights.path().string())};
+    }
     return layers;
 }
 
@@ -100,6 +132,9 @@ void requireLayers(core::CausalLm& model, const std::set<std::string>& layers, c
     model.visitLinears([&known](core::LinearLayer& layer) { known.insert(layer.name); });
     for (const std::string& layer : layers) {
         if (known.contains(layer)) continue;
+        if (layer == "lm_head" || layer.ends_with("embed_tokens")) {
+            refuse(file, fmt::format("an adapter on {} (only projections inside the blocks can be adapted)", layer));
+        }
         throw Error{
             ErrorCode::InvalidArgument,
             fmt::format("{}: adapts '{}', which this {} model does not have; the adapter belongs to another model",
@@ -107,20 +142,32 @@ void requireLayers(core::CausalLm& model, const std::set<std::string>& layers, c
     }
 }
 
-void fill(const kernels::Context& context, const core::SafetensorsFile& weights, core::Parameter& parameter) {
-    const std::string name = std::string(kTensorPrefix) + parameter.name;
+void requireTensor(const core::SafetensorsFile& weights, const std::string& name, int64_t rows, int64_t columns) {
     const core::TensorEntry* entry = weights.find(name);
-    const Shape& shape = parameter.value.shape();
     if (entry == nullptr) {
         throw Error{ErrorCode::CorruptFile, fmt::format("{}: tensor '{}' is missing", weights.path().string(), name)};
     }
-    if (entry->shape != std::vector<int64_t>{shape[0], shape[1]}) {
+    if (entry->shape != std::vector<int64_t>{rows, columns}) {
         throw Error{ErrorCode::InvalidArgument,
-                    fmt::format("{}: tensor '{}' is {}x{}, the model needs {}x{}", weights.path().string(), name,
-                                entry->shape.empty() ? 0 : entry->shape.front(),
-                                entry->shape.empty() ? 0 : entry->shape.back(), shape[0], shape[1])};
+                    fmt::format("{}: tensor '{}' is {}, the model needs {}x{}", weights.path().string(), name,
+                                fmt::join(entry->shape, "x"), rows, columns)};
     }
     if (!entry->dtype || !isFloatingPoint(*entry->dtype)) refuse(weights.path(), "element type " + entry->dtypeText);
+}
+
+// Before any memory is taken: the rank in the config could be any number.
+void requireTensors(core::CausalLm& model, const std::set<std::string>& layers, int64_t rank,
+                    const core::SafetensorsFile& weights) {
+    model.visitLinears([&](core::LinearLayer& layer) {
+        if (!layers.contains(layer.name)) return;
+        requireTensor(weights, fmt::format("{}{}{}", kTensorPrefix, layer.name, kSuffixA), rank, layer.inFeatures());
+        requireTensor(weights, fmt::format("{}{}{}", kTensorPrefix, layer.name, kSuffixB), layer.outFeatures(), rank);
+    });
+}
+
+void fill(const kernels::Context& context, const core::SafetensorsFile& weights, core::Parameter& parameter) {
+    const std::string name = std::string(kTensorPrefix) + parameter.name;
+    const core::TensorEntry* entry = weights.find(name);
     std::vector<float> values(static_cast<size_t>(parameter.value.count()));
     core::widenToFloat(*entry->dtype, weights.bytes(*entry), values, name);
     core::assignFloats(context, parameter.value, values);
@@ -183,7 +230,7 @@ PeftConfig readPeftConfig(const fs::path& folder) {
     if (!config.is_object()) throw Error{ErrorCode::CorruptFile, fmt::format("{}: is no JSON object", file.string())};
     try {
         refuseMissingFeatures(config, file);
-        peft.lora.rank = config.value("r", int64_t{8});
+        peft.lora.rank = rankOf(config, file);
         peft.lora.alpha = config.value("lora_alpha", 8.0);
         peft.lora.dropout = config.value("lora_dropout", 0.0);
         peft.lora.usesRankStabilisedScale = config.value("use_rslora", false);
@@ -208,6 +255,7 @@ std::unique_ptr<LowRankAdapter> loadPeftAdapter(const kernels::Context& context,
     const core::SafetensorsFile weights = core::SafetensorsFile::open(folder / kWeightFile);
     const std::set<std::string> layers = layersOf(weights);
     requireLayers(model, layers, weights.path());
+    requireTensors(model, layers, peft.lora.rank, weights);
     // Full names, not target_modules: the file may adapt some layers only.
     peft.lora.targets.assign(layers.begin(), layers.end());
     auto adapter = std::make_unique<LowRankAdapter>(context, model, peft.lora);
