@@ -88,6 +88,25 @@ int64_t chooseLimit(const std::vector<TokenizedExample>& rows, const InspectOpti
     return options.modelLimit > 0 ? std::min(limit, options.modelLimit) : limit;
 }
 
+// Tool definitions that the template leaves out would be missed by the model without a word.
+void noteUnwrittenTools(DataInspection& inspection) {
+    const auto& examples = inspection.dataset.examples;
+    const auto hasTools = [](const Example& example) { return !example.toolsJson.empty(); };
+    const auto first = std::find_if(examples.begin(), examples.end(), hasTools);
+    if (first == examples.end() || !inspection.promptTemplate) return;
+    const core::PromptTemplate& promptTemplate = *inspection.promptTemplate;
+    try {
+        if (promptTemplate.renderRow(first->messages, first->toolsJson).text !=
+            promptTemplate.renderRow(first->messages, {}).text)
+            return;
+    } catch (const Error&) {
+        return;  // the row is reported as bad by its own error
+    }
+    inspection.dataset.notes.push_back(
+        fmt::format("{} rows define tools, which template '{}' does not write: the model will not see them",
+                    std::count_if(examples.begin(), examples.end(), hasTools), promptTemplate.name()));
+}
+
 std::vector<InspectedRow> sampleRows(const DataInspection& inspection, const core::Tokenizer& tokenizer,
                                      const InspectOptions& options) {
     std::vector<InspectedRow> samples;
@@ -160,6 +179,7 @@ DataInspection inspectDataset(const std::filesystem::path& path, const core::Tok
     inspection.teachingRows = static_cast<int64_t>(usable.size());
     inspection.split = splitByGroup(usable, keys, options.split);
     inspection.audit = auditDataset(inspection.dataset, rows, templateErrors, limit, &inspection.split);
+    noteUnwrittenTools(inspection);
     inspection.samples = sampleRows(inspection, counting, options);
     return inspection;
 }

@@ -53,6 +53,26 @@ core::PromptColumns columnsFor(const Dataset& dataset, const Example& example,
     return isMapped ? mappedColumns(dataset.mapping, example) : example.columns;
 }
 
+// Not every chat template writes tool calls. Where it leaves them out, they become the text of their message, so that
+// an answer that is a call is still taught.
+std::vector<core::ChatMessage> messagesFor(const Example& example, const core::PromptTemplate& promptTemplate) {
+    const bool hasCalls = std::any_of(example.messages.begin(), example.messages.end(),
+                                      [](const core::ChatMessage& message) { return !message.toolCallsJson.empty(); });
+    if (!hasCalls) return example.messages;
+    std::vector<core::ChatMessage> bare = example.messages;
+    for (core::ChatMessage& message : bare) message.toolCallsJson.clear();
+    if (promptTemplate.renderRow(bare, example.toolsJson).text !=
+        promptTemplate.renderRow(example.messages, example.toolsJson).text)
+        return example.messages;
+    for (size_t i = 0; i < bare.size(); ++i) {
+        const std::string& calls = example.messages[i].toolCallsJson;
+        if (calls.empty()) continue;
+        if (!bare[i].content.empty()) bare[i].content += '\n';
+        bare[i].content += calls;
+    }
+    return bare;
+}
+
 // Marks the ids whose bytes touch an answer.
 void markTrained(TokenizedExample& result, const std::vector<core::TextSpan>& spans, core::TrainOn trainOn) {
     result.trained.assign(result.ids.size(), trainOn == core::TrainOn::All ? 1 : 0);
@@ -99,7 +119,8 @@ uint64_t textHash(std::string_view text) {
 
 core::RenderedChat renderExample(const Dataset& dataset, const Example& example,
                                  const core::PromptTemplate& promptTemplate) {
-    if (!example.messages.empty()) return promptTemplate.renderRow(example.messages, example.toolsJson);
+    if (!example.messages.empty())
+        return promptTemplate.renderRow(messagesFor(example, promptTemplate), example.toolsJson);
     if (!standsForItself(dataset, example, promptTemplate))
         return promptTemplate.renderRow(columnsFor(dataset, example, promptTemplate));
     core::RenderedChat rendered;
@@ -110,7 +131,8 @@ core::RenderedChat renderExample(const Dataset& dataset, const Example& example,
 
 core::RenderedChat renderExamplePrompt(const Dataset& dataset, const Example& example,
                                        const core::PromptTemplate& promptTemplate) {
-    if (!example.messages.empty()) return promptTemplate.renderPrompt(example.messages, example.toolsJson);
+    if (!example.messages.empty())
+        return promptTemplate.renderPrompt(messagesFor(example, promptTemplate), example.toolsJson);
     if (standsForItself(dataset, example, promptTemplate)) return {};
     return promptTemplate.renderPrompt(columnsFor(dataset, example, promptTemplate));
 }

@@ -102,6 +102,13 @@ TEST(Inspection, NamedTemplateThatIsNotThereIsAnError) {
     EXPECT_THROW(inspect("a.jsonl", "{\"prompt\": \"p\", \"response\": \"r\"}\n", options), Error);
 }
 
+TEST(Inspection, ToolsThatTheTemplateLeavesOutAreNoted) {
+    const auto answer = inspect(
+        "a.jsonl",
+        R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "tools": [{"name": "f"}]})");
+    EXPECT_THAT(answer.at("notes").dump(), HasSubstr("1 rows define tools"));
+}
+
 TEST(Inspection, RunningTextLosesNothing) {
     InspectOptions options;
     options.maxLength = 4;

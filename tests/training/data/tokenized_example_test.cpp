@@ -137,6 +137,22 @@ TEST(TokenizedExample, WeightZeroKeepsAnAnswerOutOfTheLoss) {
               "one<|im_end|>");
 }
 
+TEST(TokenizedExample, ToolCallsAreTaughtAlsoByTemplatesThatDoNotKnowThem) {
+    const ToyTokenizer tokenizer;
+    Dataset data = conversation({{"user", "u"}, {"assistant", ""}, {"tool", "t"}, {"assistant", "done"}});
+    data.examples[0].messages[1].toolCallsJson = R"([{"function": {"name": "f"}}])";
+    const TokenizedExample row = tokenizeFirst(data, core::PromptTemplate::builtin("chatml"), tokenizer);
+    EXPECT_EQ(trainedText(row, tokenizer), R"([{"function": {"name": "f"}}]<|im_end|>done<|im_end|>)");
+    const auto knows = core::PromptTemplate::fromChatTemplate(
+        core::ChatTemplate::parse(
+            "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if m.tool_calls %}CALL{% endif "
+            "%}</s>{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}",
+            "test"),
+        "<s>", "</s>");
+    EXPECT_EQ(renderExample(data, data.examples[0], knows).text,
+              "[user]u</s>[assistant]CALL</s>[tool]t</s>[assistant]done</s>");
+}
+
 TEST(TokenizedExample, CutMarksWhatIsLost) {
     const ToyTokenizer tokenizer;
     const Dataset data = promptResponse({{"abc", "defg"}});
