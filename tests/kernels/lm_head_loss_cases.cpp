@@ -55,7 +55,6 @@ OpCase lossCase(int64_t tokens, int64_t vocabulary, int64_t hidden, const LossVa
     // Logits reach a few units, and a rounding of theirs is an equal error of the loss.
     c.conditioning = 4;
     c.isThreadIndependent = false;
-    c.uncheckedViews = {"one"};
     return c;
 }
 

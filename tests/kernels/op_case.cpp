@@ -85,6 +85,7 @@ void TensorBank::reset() {
 const TensorBank::Entry& TensorBank::entryOf(std::string_view name) const {
     const auto found = m_entries.find(name);
     if (found == m_entries.end()) throw std::out_of_range("no tensor '" + std::string(name) + "'");
+    m_used.insert(found->first);
     return found->second;
 }
 
@@ -93,8 +94,7 @@ View TensorBank::at(std::string_view name) const {
 }
 
 View TensorBank::find(std::string_view name) const {
-    const auto found = m_entries.find(name);
-    return found == m_entries.end() ? View{} : found->second.view;
+    return m_entries.contains(name) ? entryOf(name).view : View{};
 }
 
 void TensorBank::replace(std::string_view name, const View& view) {

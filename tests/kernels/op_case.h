@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <ostream>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,6 +53,8 @@ public:
     // Puts accumulated and output tensors back to their first contents.
     void reset();
     DType storage() const { return m_storage; }
+    // Names that at() and find() were asked for since the last call.
+    std::set<std::string> takeUsed() const { return std::exchange(m_used, {}); }
 
 private:
     struct Entry {
@@ -65,6 +68,7 @@ private:
 
     DType m_storage;
     std::map<std::string, Entry, std::less<>> m_entries;
+    mutable std::set<std::string> m_used;
 };
 
 using RunFunction = std::function<void(const Context&, const TensorBank&)>;
