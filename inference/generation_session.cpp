@@ -2,6 +2,7 @@
 #include "inference/generation_session.h"
 
 #include "kernels/base/error.h"
+#include "kernels/linear.h"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -112,37 +113,54 @@ void GenerationSession::prefill(size_t request) {
     reportIfFinished(request);
 }
 
-void GenerationSession::decode() {
+std::vector<float> GenerationSession::decodeRows(std::span<const PendingRow> rows) {
     std::vector<TokenId> ids;
     std::vector<int32_t> positions;
     std::vector<int32_t> bounds{0};
     std::vector<KvCache::Growth> growths;
     std::vector<core::AdapterRows> adapterRows;
-    std::vector<std::pair<size_t, size_t>> rowsOfRequest;  // request, rows
-    for (size_t request = 0; request < m_requests.size(); ++request) {
-        if (!m_progress[request].isStarted) continue;
-        const std::vector<DecodeRow> rows = m_progress[request].strategy->rows();
-        if (rows.empty()) continue;
-        const auto begin = static_cast<int64_t>(ids.size());
-        for (const DecodeRow& row : rows) {
-            ids.push_back(row.token);
-            positions.push_back(static_cast<int32_t>(m_cache->length(row.sequence)));
-            growths.push_back({row.sequence, 1});
-            bounds.push_back(static_cast<int32_t>(ids.size()));
+    for (const PendingRow& pending : rows) {
+        const auto row = static_cast<int64_t>(ids.size());
+        ids.push_back(pending.row.token);
+        positions.push_back(static_cast<int32_t>(m_cache->length(pending.row.sequence)));
+        growths.push_back({pending.row.sequence, 1});
+        bounds.push_back(static_cast<int32_t>(ids.size()));
+        const int32_t adapter = m_requests[pending.request].adapter;
+        if (adapter == GenerationRequest::kBase) continue;
+        const bool extendsLast =
+            !adapterRows.empty() && adapterRows.back().adapter == adapter && adapterRows.back().end == row;
+        if (extendsLast) {
+            ++adapterRows.back().end;
+        } else {
+            adapterRows.push_back({row, row + 1, adapter});
         }
-        rowsOfRequest.emplace_back(request, rows.size());
-        const int32_t adapter = m_requests[request].adapter;
-        if (adapter != GenerationRequest::kBase)
-            adapterRows.push_back({begin, static_cast<int64_t>(ids.size()), adapter});
     }
     const core::Tensor hidden = runRows(ids, positions, bounds, growths, adapterRows);
-    const std::vector<float> logits = core::toFloats(m_context, m_model.logits(m_context, hidden));
-    const size_t vocabulary = logits.size() / ids.size();
-    size_t row = 0;
-    for (const auto& [request, count] : rowsOfRequest) {
-        m_progress[request].strategy->advance(*m_cache,
-                                              std::span(logits).subspan(row * vocabulary, count * vocabulary));
-        row += count;
+    return core::toFloats(m_context, m_model.logits(m_context, hidden));
+}
+
+void GenerationSession::decode() {
+    std::vector<PendingRow> rows;
+    for (size_t request = 0; request < m_requests.size(); ++request) {
+        if (!m_progress[request].isStarted) continue;
+        for (const DecodeRow& row : m_progress[request].strategy->rows()) rows.push_back({request, row});
+    }
+    // Slices within which no row can feel another: what a pane shows must not depend on who decodes beside it.
+    std::vector<float> logits;
+    constexpr auto kSlice = static_cast<size_t>(kernels::kIndependentRows);
+    for (size_t begin = 0; begin < rows.size(); begin += kSlice) {
+        const std::vector<float> part =
+            decodeRows(std::span(rows).subspan(begin, std::min(kSlice, rows.size() - begin)));
+        logits.insert(logits.end(), part.begin(), part.end());
+    }
+    const size_t vocabulary = logits.size() / rows.size();
+    for (size_t begin = 0; begin < rows.size();) {
+        const size_t request = rows[begin].request;
+        size_t end = begin;
+        while (end < rows.size() && rows[end].request == request) ++end;
+        m_progress[request].strategy->advance(
+            *m_cache, std::span(logits).subspan(begin * vocabulary, (end - begin) * vocabulary));
+        begin = end;
         reportIfFinished(request);
     }
 }

@@ -47,6 +47,12 @@ private:
 
     void prefill(size_t request);
     void decode();
+    // Logits [rows, V] after one more token of each; at most kernels::kIndependentRows rows.
+    struct PendingRow {
+        size_t request = 0;
+        DecodeRow row;
+    };
+    std::vector<float> decodeRows(std::span<const PendingRow> rows);
     void reportIfFinished(size_t request);
     std::vector<float> lastLogits(const core::Tensor& hidden);
     // Runs packed rows through the model and the cache; returns hidden states [rows, C].

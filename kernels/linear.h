@@ -4,10 +4,16 @@
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/view.h"
 
+#include <cstdint>
+
 namespace wb::kernels {
 
 // Whether a product replaces what the output holds or is added to it.
 enum class Write { Replace, Add };
+
+// Up to so many rows, the bits of a row of linearForward do not depend on the rows beside it. Decoding batches stay
+// within it, which is why a pane of a comparison equals the model alone.
+inline constexpr int64_t kIndependentRows = 16;
 
 // out = alpha * x W^T + bias (+ out).
 //   x [T, I]; weight [O, I]; bias [O] optional; out [T, O].

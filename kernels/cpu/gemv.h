@@ -7,9 +7,6 @@
 
 namespace wb::kernels::cpu {
 
-// Up to this many rows linearForward comes here; more rows go to the blocked product of oneDNN.
-inline constexpr int64_t kMaxGemvRows = 16;
-
 // out = alpha * x W^T + bias (+ out), arguments as in LinearForwardArgs.
 struct GemvProblem {
     ConstView x;

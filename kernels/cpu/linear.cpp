@@ -54,7 +54,7 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
     const int64_t inputs = args.x.shape[1];
     const int64_t outputs = args.weight.shape[0];
     const bool accumulates = args.write == Write::Add;
-    if (rows <= kMaxGemvRows) {
+    if (rows <= kIndependentRows) {
         return gemv(context, {args.x, args.weight, args.bias, args.out, args.alpha, accumulates});
     }
     const GemmProblem problem{

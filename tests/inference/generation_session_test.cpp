@@ -104,6 +104,23 @@ TEST_F(GenerationSessionTest, basePaneIsBitIdenticalToTheBaseAloneInTwinDecode) 
     EXPECT_EQ(panes[2].outputs.front().ids, greedyWithoutCache(other));
 }
 
+TEST_F(GenerationSessionTest, basePaneIsBitIdenticalInBatchesLargerThanTheKernelsPromise) {
+    GenerationRequest base = ask(9, 5, 12);
+    base.options.numBeams = 10;
+    base.options.numReturn = 10;
+    const std::vector<GenerationOutput> alone = generate({base}).front().outputs;
+    const auto adapter = strongAdapter(11);
+    adapter->attach(0);
+    GenerationRequest tuned = base;
+    tuned.adapter = 0;
+    const std::vector<GenerationOutput> beside = generate({tuned, base}).back().outputs;
+    ASSERT_EQ(beside.size(), alone.size());
+    for (size_t i = 0; i < alone.size(); ++i) {
+        EXPECT_EQ(beside[i].ids, alone[i].ids);
+        EXPECT_EQ(beside[i].logprobs, alone[i].logprobs) << "bits of beam " << i;
+    }
+}
+
 TEST_F(GenerationSessionTest, longPromptsArePrefilledInChunks) {
     core::ModelConfig config = test::tinyConfig({.vocabulary = kVocabulary});
     config.maxPositions = 1200;

@@ -4,6 +4,7 @@
 #include "tests/core/model/tiny_model.h"
 
 #include <gtest/gtest.h>
+#include <algorithm>
 #include <cmath>
 
 namespace wb::inference {

@@ -36,7 +36,7 @@ std::vector<uint8_t> bytesOf(const View& view) {
 
 // Batched decoding must give the ids of single decoding: each row alone has the bits it has in company.
 TEST_P(LinearTest, aRowDoesNotDependOnTheRowsBesideIt) {
-    constexpr int64_t kRows = cpu::kMaxGemvRows;
+    constexpr int64_t kRows = kIndependentRows;
     for (const auto& [outputs, inputs] : {std::pair<int64_t, int64_t>{1, 1}, {45, 67}, {64, 128}, {130, 515}}) {
         TensorBank t({{"x", {kRows, inputs}},
                       {"weight", {outputs, inputs}},
