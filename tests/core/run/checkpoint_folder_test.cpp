@@ -211,5 +211,28 @@ TEST(CheckpointFolder, killedAtAnyMomentLeavesOnlyWholeCheckpoints) {
     }
 }
 
+// With so many files that a removal takes its time.
+TEST(CheckpointFolder, killedWhilePruningLeavesNoHalfCheckpoint) {
+    const TemporaryFolder folder;
+    save(folder.path(), 2);
+    for (int trial = 0; trial < 15; ++trial) {
+        const auto old = save(folder.path(), 1).path;
+        for (int i = 0; i < 1000; ++i) writeText(old / std::to_string(i), "");
+        const pid_t child = ::fork();
+        if (child == 0) {
+            pruneCheckpoints(folder.path(), 1, std::nullopt);
+            ::_exit(0);
+        }
+        ::usleep(static_cast<useconds_t>(200 + trial * 400));
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+        if (std::filesystem::exists(old)) {
+            EXPECT_NO_THROW(verifyCheckpoint(old)) << trial;
+        }
+        pruneCheckpoints(folder.path(), 1, std::nullopt);
+        EXPECT_EQ(namesIn(folder.path()), std::vector<std::string>{"step-000002"});
+    }
+}
+
 }  // namespace
 }  // namespace wb::core

@@ -74,6 +74,12 @@ TEST(Recipe, tomlKeepsEveryBitOfARealNumber) {
     }
 }
 
+TEST(Recipe, tomlKeepsTheTypesApart) {
+    const std::string toml = recipeToToml(Recipe{});
+    EXPECT_THAT(toml, HasSubstr("\nepochs = 3.0\n"));
+    EXPECT_THAT(toml, HasSubstr("\nbatch_size = 16\n"));
+}
+
 TEST(Recipe, absentKeysKeepTheBase) {
     Recipe base;
     base.loraRank = 4;

@@ -45,6 +45,7 @@ public:
         m_pid = ::fork();
         if (m_pid == 0) {
             std::signal(SIGTERM, SIG_DFL);
+            ::alarm(30);  // a signal that never comes must fail the test, not hang it
             const RunLock lock(run);
             (void)!::write(ready[1], "x", 1);
             while (true) ::pause();
