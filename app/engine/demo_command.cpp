@@ -84,9 +84,10 @@ void run(const Options& options, CommandContext& context) {
     catchStopSignals();
     kernels::Runtime runtime = makeRuntime(recipe.device, static_cast<int>(recipe.threads));
 
-    const core::RunFolder run = core::RunFolder::create(context.libraryFolder(), recipe);
     spdlog::info("tuning {} on {}", recipe.model, recipe.data);
-    const training::TrainOutcome outcome = runTraining(runtime, run, recipe, context.libraryFolder());
+    training::TrainingSetup setup = training::prepareTraining(recipe, runtime.context().numThreads);
+    const core::RunFolder run = core::RunFolder::create(context.libraryFolder(), recipe);
+    const training::TrainOutcome outcome = runTraining(runtime, run, std::move(setup), context.libraryFolder());
 
     spdlog::info("comparing base and tuned on {}", testFile.string());
     ModelHost host(runtime.context());

@@ -56,7 +56,7 @@ std::optional<int64_t> bestStepOf(const core::RunFolder& run) {
 fs::path resourceFolder() {
     std::error_code error;
     const fs::path executable = fs::read_symlink("/proc/self/exe", error);
-    const fs::path installed = executable.parent_path().parent_path() / "share/whetbench";
+    const fs::path installed = executable.parent_path().parent_path() / "share/whetbench/resources";
     for (const fs::path& folder : {installed, fs::path(WHETBENCH_RESOURCE_DIR)}) {
         if (fs::exists(folder / "models", error)) return folder;
     }
@@ -76,8 +76,9 @@ fs::path resolveModel(std::string_view name) {
     const fs::path bundled = resourceFolder() / "models" / path;
     if (isModel(bundled)) return bundled;
     if (fs::exists(path, error)) return path;
-    throw Error{ErrorCode::NotFound, fmt::format("no model '{}': give a model folder, a .gguf file or a bundled model ({})",
-                                                 name, fmt::join(bundledModels(), ", "))};
+    throw Error{ErrorCode::NotFound,
+                fmt::format("no model '{}': give a model folder, a .gguf file or a bundled model ({})", name,
+                            fmt::join(bundledModels(), ", "))};
 }
 
 core::Recipe resolveRecipe(core::Recipe recipe) {

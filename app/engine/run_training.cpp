@@ -81,10 +81,9 @@ void catchStopSignals() {
     std::signal(SIGINT, onStopSignal);
 }
 
-training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, const core::Recipe& recipe,
+training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, training::TrainingSetup setup,
                                    const std::filesystem::path& libraryFolder) {
     const core::RunLock lock(run);
-    training::TrainingSetup setup = training::prepareTraining(recipe, runtime.context().numThreads);
     warnAboutSetup(setup);
     training::Trainer trainer(runtime, std::move(setup), run, g_stop,
                               [](const core::Event& event) { std::visit(EventPrinter{}, event.body); });

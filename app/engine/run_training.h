@@ -15,8 +15,8 @@ namespace wb::app {
 const std::atomic<bool>& stopRequested();
 void catchStopSignals();
 
-// Locks a run, prepares its recipe, trains, and logs every event; then brings the library index up to date.
-training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, const core::Recipe& recipe,
+// Locks a run, trains, and logs every event; then brings the library index up to date.
+training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFolder& run, training::TrainingSetup setup,
                                    const std::filesystem::path& libraryFolder);
 
 }  // namespace wb::app

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/engine/engine_runtime.h"
 #include "app/engine/model_paths.h"
@@ -32,12 +33,8 @@ Json byOwnerJson(const kernels::BytesByOwner& bytes) {
     return json;
 }
 
-core::RunFolder openRun(const CommandContext& context, const TrainOptions& options, core::Recipe& recipe) {
-    if (options.resume.empty()) {
-        recipe = resolveRecipe(options.recipe.resolve(context));
-        core::validateRecipe(recipe);
-        return core::RunFolder::create(context.libraryFolder(), recipe);
-    }
+// The run to go on with, whose recipe must be the one that was given.
+core::RunFolder findResumed(const CommandContext& context, const TrainOptions& options, core::Recipe& recipe) {
     core::RunFolder run = core::RunFolder::find(context.libraryFolder(), options.resume);
     const core::Recipe stored = run.recipe();
     recipe = options.recipe.resolve(context, stored);
@@ -74,11 +71,19 @@ void printOutcome(CommandContext& context, const core::RunFolder& run, const tra
 
 void runTrain(const TrainOptions& options, CommandContext& context) {
     core::Recipe recipe;
-    core::RunFolder run = openRun(context, options, recipe);
+    std::optional<core::RunFolder> run;
+    if (options.resume.empty()) {
+        recipe = resolveRecipe(options.recipe.resolve(context));
+    } else {
+        run = findResumed(context, options, recipe);
+    }
     catchStopSignals();
     kernels::Runtime runtime =
         makeRuntime(recipe.device, static_cast<int>(recipe.threads), core::choiceName(recipe.attention));
-    printOutcome(context, run, runTraining(runtime, run, recipe, context.libraryFolder()));
+    // Everything the recipe names is read first: what cannot start leaves no run behind.
+    training::TrainingSetup setup = training::prepareTraining(recipe, runtime.context().numThreads);
+    if (!run) run = core::RunFolder::create(context.libraryFolder(), recipe);
+    printOutcome(context, *run, runTraining(runtime, *run, std::move(setup), context.libraryFolder()));
 }
 
 void runPlan(const RecipeOptions& options, CommandContext& context) {
