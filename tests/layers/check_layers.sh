@@ -118,10 +118,10 @@ breaches=$(
     for file in "${files[@]}"; do
         [[ $file == *.cpp ]] || continue
         folder=$(dirname "$file")
-        name=$(basename "$file")
+        name=$(basename "$file" .cpp)
         found=0
         while [[ $folder != . ]]; do
-            if [[ -f $folder/CMakeLists.txt ]] && grep -qF "$name" "$folder/CMakeLists.txt"; then
+            if [[ -f $folder/CMakeLists.txt ]] && grep -qE "(^|[ (/])$name(\\.cpp)?([ )]|\$)" "$folder/CMakeLists.txt"; then
                 found=1
                 break
             fi
