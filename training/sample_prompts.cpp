@@ -82,7 +82,9 @@ std::vector<GeneratedSample> generateSamples(TuningModel& tuning, const Training
     inference::GenerationSession session(tuning.context(), tuning.model(), *setup.tokenizer, std::move(requests));
     session.run(isCancelled);
     for (size_t i = 0; i < prompts.size(); ++i) {
-        samples.push_back({prompts[i], session.result(i).outputs.front().text});
+        const inference::GenerationOutput output = session.result(i).outputs.front();
+        if (output.reason == inference::FinishReason::Cancelled) break;
+        samples.push_back({prompts[i], output.text});
     }
     return samples;
 }

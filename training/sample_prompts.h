@@ -31,7 +31,8 @@ struct GeneratedSample {
     std::string text;
 };
 
-// Greedy answers of the model as it is now.
+// Greedy answers of the model as it is now. A cancel leaves out the first answer it cut short and
+// those after it.
 std::vector<GeneratedSample> generateSamples(TuningModel& tuning, const TrainingSetup& setup,
                                              const std::function<bool()>& isCancelled = {});
 
