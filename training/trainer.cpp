@@ -9,6 +9,7 @@
 #include "training/steps.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <thread>
@@ -61,7 +62,7 @@ private:
         restore();
         m_report.started(m_setup, m_tuning, m_resumedFrom);
         m_report.planned(planMemory(m_setup, m_runtime.context().device, m_runtime.context().numThreads));
-        if (!m_resumedFrom) evaluateNow();
+        if (m_state.step == 0 && !m_hasStepped) evaluateNow();
 
         std::string reason = "completed";
         while (m_state.step < m_setup.totalSteps) {
@@ -80,9 +81,14 @@ private:
     }
 
     void restore() {
+        const std::vector<core::Event> past = core::readEvents(m_run.eventsPath());
+        requireSameModel(past);
         const core::NewestCheckpoint newest = core::findNewestCheckpoint(m_run.checkpointsPath());
         for (const std::string& problem : newest.refused) {
-            m_report.write(core::WarningRaised{problem, "An older checkpoint is used instead."});
+            m_report.write(core::WarningRaised{
+                problem, newest.checkpoint
+                             ? "An older checkpoint is used instead."
+                             : "There is no older checkpoint: the run starts again from its first step."});
         }
         if (newest.checkpoint) {
             m_state = loadCheckpoint(newest.checkpoint->path, m_tuning);
@@ -94,8 +100,23 @@ private:
             }
         }
         // A run that was interrupted before its first checkpoint repeats from the start and says so.
-        if (newest.checkpoint || !core::readEvents(m_run.eventsPath()).empty()) m_resumedFrom = m_state.step;
+        if (newest.checkpoint || !past.empty()) m_resumedFrom = m_state.step;
+        m_hasStepped = std::ranges::any_of(
+            past, [](const core::Event& event) { return std::holds_alternative<core::StepDone>(event.body); });
         m_state.dataHash = m_setup.data.prepared.contentHash;
+    }
+
+    // Steps on other base weights would look like a continuation and be none.
+    void requireSameModel(const std::vector<core::Event>& past) const {
+        for (const core::Event& event : past) {
+            const auto* started = std::get_if<core::RunStarted>(&event.body);
+            if (started == nullptr) continue;
+            if (started->modelHash == (m_setup.source ? m_setup.source->weightHash() : std::string())) return;
+            throw Error{ErrorCode::InvalidArgument,
+                        fmt::format("the model of this run has changed since it started: {} no longer holds the "
+                                    "weights {:.12}; put them back or start a new run",
+                                    m_setup.modelPath.string(), started->modelHash)};
+        }
     }
 
     const BatchPlan& epochPlan(int64_t epoch) {
@@ -263,6 +284,7 @@ private:
     TuningModel m_tuning;
     TrainingState m_state;
     std::optional<int64_t> m_resumedFrom;
+    bool m_hasStepped = false;  // in this sitting or one before: the untrained model has been evaluated
     int64_t m_savedStep = 0;
     int m_skippedSteps = 0;
     std::optional<BatchPlan> m_plan;
