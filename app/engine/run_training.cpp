@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <csignal>
 
 #include "core/library/library.h"
@@ -11,6 +12,8 @@
 
 namespace wb::app {
 namespace {
+
+constexpr auto kStepLogInterval = std::chrono::seconds(1);
 
 std::atomic<bool> g_stop{false};
 
@@ -21,7 +24,9 @@ void onStopSignal(int signal) {
     }
 }
 
-struct EventPrinter {
+// Logs a run for people. Fast steps are thinned out to one line a second; the events file has them all.
+class EventLogger {
+public:
     void operator()(const core::RunStarted& started) const {
         spdlog::info("{}: {} of {} parameters train, {} rows, {} validation rows, {} steps", started.runId,
                      started.trainableParameters, started.parameters, started.trainRows, started.validationRows,
@@ -31,7 +36,10 @@ struct EventPrinter {
     void operator()(const core::PlanMade& plan) const {
         spdlog::info("memory plan: {} of {} available", bytesText(plan.peakBytes), bytesText(plan.availableBytes));
     }
-    void operator()(const core::StepDone& step) const {
+    void operator()(const core::StepDone& step) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - m_lastStep < kStepLogInterval) return;
+        m_lastStep = now;
         spdlog::info("step {} (epoch {:.2f}): loss {:.4f}, learning rate {:.3g}, gradient norm {:.3f}, {:.0f} tok/s",
                      step.step, step.epoch, step.loss, step.learningRate, step.gradNorm, step.tokensPerSecond);
     }
@@ -46,6 +54,9 @@ struct EventPrinter {
     void operator()(const core::WarningRaised& warning) const { spdlog::warn("{} {}", warning.message, warning.hint); }
     template <class Other>
     void operator()(const Other& /*event*/) const {}
+
+private:
+    std::chrono::steady_clock::time_point m_lastStep{};
 };
 
 void warnAboutSetup(const training::TrainingSetup& setup) {
@@ -85,8 +96,9 @@ training::TrainOutcome runTraining(kernels::Runtime& runtime, const core::RunFol
                                    const std::filesystem::path& libraryFolder) {
     const core::RunLock lock(run);
     warnAboutSetup(setup);
+    EventLogger logger;
     training::Trainer trainer(runtime, std::move(setup), run, g_stop,
-                              [](const core::Event& event) { std::visit(EventPrinter{}, event.body); });
+                              [&logger](const core::Event& event) { std::visit(logger, event.body); });
     training::TrainOutcome outcome = trainer.run();
     indexRun(run, libraryFolder);
     return outcome;
