@@ -52,6 +52,11 @@ constexpr std::array kTokenizerFiles{
     TokenizerFile{nullptr, ".json", openTokenizerJson},
 };
 
+// A model may be named by one of its other files; the tokenizer lies beside it.
+bool isModelFile(const fs::path& path) {
+    return path.filename() == "config.json" || path.extension() == ".safetensors";
+}
+
 bool fits(const TokenizerFile& kind, const fs::path& file) {
     return (kind.name != nullptr && file.filename() == kind.name) ||
            (kind.extension != nullptr && file.extension() == kind.extension);
@@ -63,9 +68,10 @@ std::unique_ptr<Tokenizer> loadTokenizer(const fs::path& modelPath) {
     if (!fs::exists(modelPath)) {
         throw Error{ErrorCode::NotFound, fmt::format("{}: there is no such model or tokenizer", modelPath.string())};
     }
-    if (fs::is_directory(modelPath)) {
+    if (fs::is_directory(modelPath) || isModelFile(modelPath)) {
+        const fs::path folder = fs::is_directory(modelPath) ? modelPath : modelPath.parent_path();
         for (const TokenizerFile& kind : kTokenizerFiles) {
-            if (kind.name != nullptr && fs::exists(modelPath / kind.name)) return kind.open(modelPath / kind.name);
+            if (kind.name != nullptr && fs::exists(folder / kind.name)) return kind.open(folder / kind.name);
         }
     } else {
         for (const TokenizerFile& kind : kTokenizerFiles) {

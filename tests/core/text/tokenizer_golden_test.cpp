@@ -143,6 +143,17 @@ TEST(Tokenizer, RoundTripGivesTheTextBack) {
     }
 }
 
+TEST(Tokenizer, EachByteTokenCoversItsOwnByte) {
+    for (const char* file : {"byte_fallback.json", "sentencepiece_bpe.model", "split_rules.json"}) {
+        const auto tokenizer = loadTokenizer(goldenFolder() / file);
+        const std::string text = "a \U0001f9f0\u20ac";
+        const Encoding encoding = tokenizer->encode(text);
+        std::vector<ByteRange> tail(encoding.offsets.end() - 7, encoding.offsets.end());
+        for (size_t i = 0; i < tail.size(); ++i)
+            EXPECT_EQ(tail[i], (ByteRange{2 + i, 3 + i})) << file << ", byte " << i;
+    }
+}
+
 TEST(Tokenizer, PromptsBeginWithOneBos) {
     const auto tokenizer = loadTokenizer(goldenFolder() / "byte_fallback.json");
     EXPECT_EQ(encodePrompt(*tokenizer, ""), std::vector<TokenId>{1});
@@ -211,6 +222,13 @@ TEST(Tokenizer, VocabularyAndMergesInTwoFiles) {
     WB_EXPECT_ERROR(loadTokenizer(folder.path()), ErrorCode::NotFound, "merges.txt");
     test::writeText(folder / "tokenizer_config.json", R"({"tokenizer_class":"CLIPTokenizer"})");
     WB_EXPECT_ERROR(loadTokenizer(folder.path()), ErrorCode::Unsupported, "CLIPTokenizer");
+}
+
+TEST(Tokenizer, LiesBesideTheOtherFilesOfItsModel) {
+    const test::TemporaryFolder folder;
+    std::filesystem::copy(goldenFolder() / "sentencepiece_bpe.model", folder / "tokenizer.model");
+    test::writeText(folder / "config.json", "{}");
+    EXPECT_EQ(loadTokenizer(folder / "config.json")->kind(), "sentencepiece-bpe");
 }
 
 TEST(Tokenizer, NamesWhatIsNotThere) {
