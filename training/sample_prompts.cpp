@@ -12,14 +12,6 @@ namespace {
 // Tokens of running text that a sample starts from.
 constexpr size_t kTextPromptTokens = 16;
 
-std::string answerOf(const core::RenderedChat& rendered) {
-    for (size_t i = rendered.spans.size(); i-- > 0;) {
-        const core::TextSpan& span = rendered.spans[i];
-        if (span.kind == core::SpanKind::Assistant) return rendered.text.substr(span.begin, span.end - span.begin);
-    }
-    return {};
-}
-
 std::vector<SamplePrompt> rowPrompts(const TrainingSetup& setup) {
     const ObjectiveData& data = setup.data;
     const DataSplit& split = data.prepared.split;
@@ -30,7 +22,7 @@ std::vector<SamplePrompt> rowPrompts(const TrainingSetup& setup) {
         if (static_cast<int64_t>(prompts.size()) >= setup.recipe.samplePrompts) break;
         const Example& example = data.dataset.examples[static_cast<size_t>(row)];
         const core::RenderedChat prompt = renderExamplePrompt(data.dataset, example, *data.promptTemplate);
-        SamplePrompt sample{prompt.text, answerOf(renderExample(data.dataset, example, *data.promptTemplate)),
+        SamplePrompt sample{prompt.text, responseText(data.dataset, example, *data.promptTemplate),
                             encoder.encodePrompt(prompt).ids};
         const auto length = static_cast<int64_t>(sample.ids.size());
         if (length == 0 || length + setup.recipe.sampleMaxNewTokens > setup.config.maxPositions) continue;

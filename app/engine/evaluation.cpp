@@ -33,18 +33,6 @@ struct Question {
     int64_t answerTokens = 0;
 };
 
-// The last answer without what ends it.
-std::string expectedAnswer(const core::RenderedChat& rendered, const std::vector<std::string>& stops) {
-    for (size_t i = rendered.spans.size(); i-- > 0;) {
-        const core::TextSpan& span = rendered.spans[i];
-        if (span.kind != core::SpanKind::Assistant) continue;
-        std::string answer = rendered.text.substr(span.begin, span.end - span.begin);
-        for (const std::string& stop : stops) answer = answer.substr(0, answer.find(stop));
-        return trimmed(answer);
-    }
-    return {};
-}
-
 class DataEvaluator {
 public:
     DataEvaluator(ModelHost& host, const Variant& variant, const std::filesystem::path& file,
@@ -97,7 +85,8 @@ private:
         }
         m_sequences.addExample(row.ids, row.trained, static_cast<int32_t>(m_questions.size()));
         const core::RenderedChat prompt = training::renderExamplePrompt(loaded.dataset, example, loaded.promptTemplate);
-        m_questions.push_back({encoder.encodePrompt(prompt).ids, expectedAnswer(row.rendered, m_stops),
+        m_questions.push_back({encoder.encodePrompt(prompt).ids,
+                               trimmed(training::responseText(loaded.dataset, example, loaded.promptTemplate)),
                                static_cast<int64_t>(row.ids.size()) - row.promptLength});
     }
 

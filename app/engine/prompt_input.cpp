@@ -7,19 +7,8 @@
 #include "training/data/tokenized_example.h"
 
 namespace wb::app {
-namespace {
 
 namespace fs = std::filesystem;
-
-std::string lastAnswer(const core::RenderedChat& rendered) {
-    for (size_t i = rendered.spans.size(); i-- > 0;) {
-        const core::TextSpan& span = rendered.spans[i];
-        if (span.kind == core::SpanKind::Assistant) return rendered.text.substr(span.begin, span.end - span.begin);
-    }
-    return {};
-}
-
-}  // namespace
 
 PromptRenderer::PromptRenderer(const core::Tokenizer& tokenizer, const std::string& templateName,
                                const fs::path& modelFolder)
@@ -67,7 +56,7 @@ std::vector<ModelPrompt> PromptRenderer::readFile(const fs::path& file) const {
         }
         const core::RenderedChat prompt = training::renderExamplePrompt(loaded.dataset, example, loaded.promptTemplate);
         prompts.push_back({prompt.text, encoder.encodePrompt(prompt).ids, loaded.promptTemplate.stopStrings(),
-                           lastAnswer(training::renderExample(loaded.dataset, example, loaded.promptTemplate))});
+                           training::responseText(loaded.dataset, example, loaded.promptTemplate)});
     }
     return prompts;
 }
