@@ -9,6 +9,7 @@
 #include <cmath>
 #include <vector>
 
+// Highway includes this file once per instruction set; what all of them share is defined once.
 #ifndef WB_KERNELS_CPU_LM_HEAD_LOSS_ONCE
 #define WB_KERNELS_CPU_LM_HEAD_LOSS_ONCE
 namespace wb::kernels::cpu {
