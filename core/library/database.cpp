@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <chrono>
+#include <thread>
+
 #include "core/library/schema.h"
 #include "kernels/base/error.h"
 
@@ -11,6 +14,7 @@ namespace wb::core {
 namespace {
 
 constexpr int kBusyMs = 10000;
+constexpr auto kModeRetry = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -48,11 +52,24 @@ SQLite::Database Database::openConnection(const std::filesystem::path& file) {
 
 Database::Database(const std::filesystem::path& file) : m_file(file), m_connection(openConnection(file)) {
     guarded([this] {
-        m_connection.exec("PRAGMA journal_mode = WAL");
+        enterWriteAheadMode();
         m_connection.exec("PRAGMA synchronous = FULL");
         m_connection.exec("PRAGMA foreign_keys = ON");
         migrate();
     });
+}
+
+void Database::enterWriteAheadMode() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBusyMs);
+    while (true) {
+        try {
+            m_connection.exec("PRAGMA journal_mode = WAL");
+            return;
+        } catch (const SQLite::Exception& error) {
+            if (error.getErrorCode() != SQLITE_BUSY || std::chrono::steady_clock::now() > deadline) throw;
+            std::this_thread::sleep_for(kModeRetry);
+        }
+    }
 }
 
 void Database::migrate() {

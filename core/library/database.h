@@ -82,6 +82,8 @@ private:
     };
 
     static SQLite::Database openConnection(const std::filesystem::path& file);
+    // Turning a new file to WAL needs it alone, and SQLite does not wait for that by itself.
+    void enterWriteAheadMode();
     void migrate();
 
     template <class T>
