@@ -3,7 +3,9 @@
 #include <QCommandLineParser>
 #include <QDir>
 #include <QSettings>
+#include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include "app/gui/frame/main_window.h"
 #include "app/gui/page_list.h"
@@ -53,47 +55,56 @@ int runWindow(QApplication& application, const Arguments& arguments) {
     return QApplication::exec();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    QApplication application(argc, argv);
-    QApplication::setApplicationName(QStringLiteral("whetbench"));
-    QApplication::setOrganizationName(QStringLiteral("whetbench"));
-    QApplication::setApplicationVersion(QStringLiteral(WHETBENCH_VERSION));
-
+int parseAndRun(QApplication* application) {
+    QCoreApplication::setApplicationName(QStringLiteral("whetbench"));
+    QCoreApplication::setOrganizationName(QStringLiteral("whetbench"));
+    QCoreApplication::setApplicationVersion(QStringLiteral(WHETBENCH_VERSION));
+    const auto say = [](const char* text) { return QCoreApplication::translate("main", text); };
     QCommandLineParser parser;
-    parser.setApplicationDescription(QApplication::translate(
-        "main", "Fine-tune small language models, compare base and tuned, export with a certificate."));
-    parser.addHelpOption();
-    parser.addVersionOption();
-    const QCommandLineOption library(QStringLiteral("library"),
-                                     QApplication::translate("main", "Folder of runs and library.db."),
+    parser.setApplicationDescription(
+        say("Fine-tune small language models, compare base and tuned, export with a certificate."));
+    const QCommandLineOption help({QStringLiteral("h"), QStringLiteral("help")}, say("Shows this help."));
+    const QCommandLineOption version({QStringLiteral("v"), QStringLiteral("version")}, say("Shows the version."));
+    const QCommandLineOption library(QStringLiteral("library"), say("Folder of runs and library.db."),
                                      QStringLiteral("folder"));
-    const QCommandLineOption run(
-        QStringLiteral("run"),
-        QApplication::translate("main", "Opens a run: its id, the beginning of it, 'last' or its folder."),
-        QStringLiteral("run"));
+    const QCommandLineOption run(QStringLiteral("run"),
+                                 say("Opens a run: its id, the beginning of it, 'last' or its folder."),
+                                 QStringLiteral("run"));
     const QCommandLineOption page(
         QStringLiteral("page"),
-        QApplication::translate("main",
-                                "Opens on this page: home, data, train, compare, evaluate, adapters, kernels or runs."),
+        say("Opens on this page: home, data, train, compare, evaluate, adapters, kernels or runs."),
         QStringLiteral("name"));
     QCommandLineOption screenshots(QStringLiteral("screenshots"), QString(), QStringLiteral("folder"));
     screenshots.setFlags(QCommandLineOption::HiddenFromHelp);
-    parser.addOptions({library, run, page, screenshots});
-    if (!parser.parse(QApplication::arguments())) return usageError(parser.errorText());
-    if (parser.isSet(QStringLiteral("help"))) parser.showHelp(0);
-    if (parser.isSet(QStringLiteral("version"))) parser.showVersion();
+    parser.addOptions({help, version, library, run, page, screenshots});
+    if (!parser.parse(QCoreApplication::arguments())) return usageError(parser.errorText());
+    if (parser.isSet(help)) parser.showHelp(0);
+    if (parser.isSet(version)) parser.showVersion();
     if (!parser.positionalArguments().isEmpty())
-        return usageError(
-            QApplication::translate("main", "'%1' is no option; try --help").arg(parser.positionalArguments().first()));
+        return usageError(say("'%1' is no option; try --help").arg(parser.positionalArguments().first()));
     if (parser.isSet(page) && !pageByName(parser.value(page)))
-        return usageError(QApplication::translate("main", "--page: there is no page '%1'").arg(parser.value(page)));
+        return usageError(say("--page: there is no page '%1'").arg(parser.value(page)));
+    if (!application) return usageError(say("try --help"));
     try {
-        return runWindow(application,
+        return runWindow(*application,
                          {parser.value(library), parser.value(run), parser.value(page), parser.value(screenshots)});
     } catch (const wb::Error& error) {
         std::fprintf(stderr, "whetbench: %s\n", error.what());
         return 1;
     }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // Asked for words only, it must also answer where there is no display.
+    const bool isQuestion = std::any_of(argv + 1, argv + argc, [](std::string_view word) {
+        return word == "-h" || word == "--help" || word == "-v" || word == "--version";
+    });
+    if (isQuestion) {
+        const QCoreApplication application(argc, argv);
+        return parseAndRun(nullptr);
+    }
+    QApplication application(argc, argv);
+    return parseAndRun(&application);
 }

@@ -66,6 +66,19 @@ bool prepare(Workbench& workbench, MainWindow& window, const QString& folder) {
     settings.maxNewTokens = 64;
     workbench.compare().run(prompt, settings);
     waitFor([&] { return !workbench.compare().isRunning(); });
+    const core::Recipe& recipe = workbench.run().recipe();
+    const QString data = QString::fromStdString(recipe.data);
+    workbench.evaluate().start(
+        {.model = QString::fromStdString(recipe.model),
+         .adapter = folder,
+         .testFile = QString(data).replace(QStringLiteral(".jsonl"), QStringLiteral("_test.jsonl")),
+         .templateName = QString::fromStdString(recipe.templateName),
+         .library = workbench.library()});
+    waitFor([&] { return !workbench.evaluate().isRunning(); });
+    if (newestExport(folder).folder.isEmpty())
+        workbench.exporter().start(folder, QStringLiteral("peft"), freshExportFolder(folder, QStringLiteral("peft")),
+                                   workbench.library());
+    waitFor([&] { return !workbench.exporter().isRunning(); });
     if (!problem.isEmpty()) std::fprintf(stderr, "whetbench: the comparison failed: %s\n", qPrintable(problem));
     return problem.isEmpty();
 }

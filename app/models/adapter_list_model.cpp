@@ -10,12 +10,14 @@ namespace wb::app {
 
 namespace {
 
-QVector<AdapterVersion> versionsOf(const QString& runFolder) {
+QVector<AdapterVersion> versionsOf(const RunSummary& run) {
     QVector<AdapterVersion> out;
-    for (const core::CheckpointInfo& info : core::listCheckpoints(runFolder.toStdString() + "/checkpoints")) {
-        const auto loss = info.attributes.find("eval_loss");
-        out.append(
-            {info.step, info.bytes, loss == info.attributes.end() ? QString() : QString::fromStdString(loss->second)});
+    for (const core::CheckpointInfo& info : core::listCheckpoints(run.folder.toStdString() + "/checkpoints")) {
+        AdapterVersion version{info.step, info.bytes, std::nullopt};
+        // The last one counts: a resumed run evaluates a step again.
+        const qsizetype at = run.validationSteps.lastIndexOf(info.step);
+        if (at >= 0) version.loss = run.validationLosses[at];
+        out.append(version);
     }
     return out;
 }
@@ -37,7 +39,7 @@ void AdapterListModel::refresh(const QVector<RunSummary>& runs) {
                 entry.base = QFileInfo(QString::fromStdString(run.recipe.model)).fileName();
                 entry.isLora = run.recipe.method == core::TuneMethod::Lora && run.recipe.fromConfig.empty();
                 entry.rank = run.recipe.loraRank;
-                entry.versions = versionsOf(run.folder);
+                entry.versions = versionsOf(run);
                 if (!entry.versions.isEmpty()) entries.append(entry);
             }
             return entries;

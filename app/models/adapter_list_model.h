@@ -12,7 +12,7 @@ namespace wb::app {
 struct AdapterVersion {
     qint64 step = 0;
     qint64 bytes = 0;
-    QString evalLoss;  // as the checkpoint's writer put it, empty if it did not
+    std::optional<double> loss;  // validation loss at that step, if it was evaluated there
 };
 
 // What a run that made at least one checkpoint left behind.

@@ -160,46 +160,54 @@ QVector<AuditLine> DataModel::auditLines() const {
     using Fix = AuditLine::Fix;
     QVector<AuditLine> out;
     if (!m_data) return out;
-    const auto add = [&out](Kind kind, const QVector<qint64>& lines, const QString& headline, const QString& meaning,
-                            Fix fix = Fix::None, const QString& fixText = {}, bool isBlocking = false) {
-        if (lines.isEmpty()) return;
-        out.append({kind, lines.size(), headline, meaning, fix, fixText, isBlocking, lines, {}});
+    // `one` is the headline for a single row, `many` the one with a count in it.
+    const auto add = [&out](Kind kind, const QVector<qint64>& lines, const QString& one, const QString& many,
+                            const QString& meaning) -> AuditLine* {
+        if (lines.isEmpty()) return nullptr;
+        out.append({.kind = kind,
+                    .count = lines.size(),
+                    .headline = lines.size() == 1 ? one : many.arg(formatCount(lines.size())),
+                    .meaning = meaning,
+                    .lines = lines});
+        return &out.last();
     };
-    const auto count = [](const auto& list) { return static_cast<int>(list.size()); };
-    add(Kind::BadLines, linesOf(m_audit.badLines), tr("%n line(s) cannot be read", nullptr, count(m_audit.badLines)),
-        m_skipsBadLines ? tr("They will be left out by number.")
-                        : tr("Nothing is left out silently: decide before training."),
-        m_skipsBadLines ? Fix::None : Fix::SkipBadLines, tr("Skip"), !m_skipsBadLines);
-    if (!out.isEmpty()) out.last().reasons = reasonsOf(m_audit.badLines);
-    add(Kind::ZeroTarget, linesOf(m_audit.zeroTargetLines),
-        tr("%n row(s) teach nothing", nullptr, count(m_audit.zeroTargetLines)),
-        m_skipsEmptyTargets ? tr("They will be left out.")
-                            : tr("Their answer is empty or lies behind the maximum length."),
-        m_skipsEmptyTargets ? Fix::None : Fix::SkipEmptyTargets, tr("Skip"), !m_skipsEmptyTargets);
-    add(Kind::Shortened, linesOf(m_audit.shortenedLines),
-        tr("%n row(s) lose the end of their longest input", nullptr, count(m_audit.shortenedLines)),
-        tr("They are longer than %1 tokens; their answers stay whole.").arg(m_maxLength), Fix::RaiseMaxLength,
-        tr("Fit all"));
-    add(Kind::Truncated, linesOf(m_audit.truncatedLines),
-        tr("%n row(s) lose part of their answer", nullptr, count(m_audit.truncatedLines)),
-        tr("They are longer than %1 tokens; the longest has %2.").arg(m_maxLength).arg(m_audit.length.max),
-        Fix::RaiseMaxLength, tr("Fit all"));
-    add(Kind::EmptyResponse, linesOf(m_audit.emptyResponseLines),
-        tr("%n answer(s) are empty", nullptr, count(m_audit.emptyResponseLines)),
+    const auto offer = [](AuditLine* line, Fix fix, const QString& text, bool isBlocking) {
+        if (!line) return;
+        line->fix = fix;
+        line->fixText = text;
+        line->isBlocking = isBlocking;
+    };
+    AuditLine* bad =
+        add(Kind::BadLines, linesOf(m_audit.badLines), tr("1 line cannot be read"), tr("%1 lines cannot be read"),
+            m_skipsBadLines ? tr("They will be left out by number.")
+                            : tr("Nothing is left out silently: decide before training."));
+    if (bad) bad->reasons = reasonsOf(m_audit.badLines);
+    if (!m_skipsBadLines) offer(bad, Fix::SkipBadLines, tr("Skip"), true);
+    AuditLine* empty = add(Kind::ZeroTarget, linesOf(m_audit.zeroTargetLines), tr("1 row teaches nothing"),
+                           tr("%1 rows teach nothing"),
+                           m_skipsEmptyTargets ? tr("They will be left out.")
+                                               : tr("Their answer is empty or lies behind the maximum length."));
+    if (!m_skipsEmptyTargets) offer(empty, Fix::SkipEmptyTargets, tr("Skip"), true);
+    offer(add(Kind::Truncated, linesOf(m_audit.truncatedLines), tr("1 row loses part of its answer"),
+              tr("%1 rows lose part of their answer"),
+              tr("Longer than %1 tokens; the longest row has %2.").arg(m_maxLength).arg(m_audit.length.max)),
+          Fix::RaiseMaxLength, tr("Fit all"), false);
+    offer(add(Kind::Shortened, linesOf(m_audit.shortenedLines), tr("1 row loses the end of its longest input"),
+              tr("%1 rows lose the end of their longest input"),
+              tr("Longer than %1 tokens; answers stay whole.").arg(m_maxLength)),
+          Fix::RaiseMaxLength, tr("Fit all"), false);
+    add(Kind::EmptyResponse, linesOf(m_audit.emptyResponseLines), tr("1 answer is empty"), tr("%1 answers are empty"),
         tr("The model would learn to stop at once on these prompts."));
-    add(Kind::Duplicates, secondLines(m_audit.duplicates),
-        tr("%n row(s) repeat an earlier one", nullptr, count(m_audit.duplicates)),
-        tr("They count more than once in training."));
-    add(Kind::Conflicts, secondLines(m_audit.conflicts),
-        tr("%n row(s) answer an earlier prompt differently", nullptr, count(m_audit.conflicts)),
-        tr("The model sees two answers to one prompt."));
-    add(Kind::Leaks, secondLines(m_audit.leaks),
-        tr("%n validation prompt(s) are also trained on", nullptr, count(m_audit.leaks)),
-        tr("Validation loss would look better than it is."));
-    add(Kind::Warnings, linesOf(m_data->dataset.warnings),
-        tr("%n row(s) were loaded with a remark", nullptr, count(m_data->dataset.warnings)),
-        QString::fromStdString(m_data->dataset.warnings.empty() ? std::string()
-                                                                : m_data->dataset.warnings.front().reason));
+    add(Kind::Duplicates, secondLines(m_audit.duplicates), tr("1 row repeats an earlier one"),
+        tr("%1 rows repeat an earlier one"), tr("They count more than once in training."));
+    add(Kind::Conflicts, secondLines(m_audit.conflicts), tr("1 row answers an earlier prompt differently"),
+        tr("%1 rows answer an earlier prompt differently"), tr("The model sees two answers to one prompt."));
+    add(Kind::Leaks, secondLines(m_audit.leaks), tr("1 validation prompt is also trained on"),
+        tr("%1 validation prompts are also trained on"), tr("Validation loss would look better than it is."));
+    const auto& warnings = m_data->dataset.warnings;
+    add(Kind::Warnings, linesOf(warnings), tr("1 row was loaded with a remark"),
+        tr("%1 rows were loaded with a remark"),
+        QString::fromStdString(warnings.empty() ? std::string() : warnings.front().reason));
     return out;
 }
 
@@ -256,8 +264,10 @@ void DataModel::showRow(int example, qint64 line) {
         return;
     }
     m_rowJobs.run([data = m_data, example](const IsStale&) { return tokensOfRow(*data, example); },
-                  [this](QVector<TokenView> tokens) {
-                      m_shownTokens = std::move(tokens);
+                  [this](RowTokens row) {
+                      m_shownTokens = std::move(row.tokens);
+                      m_shownInputBegin = row.inputBegin;
+                      m_shownInputEnd = row.inputEnd;
                       emit rowShown();
                   },
                   [this](const QString& message) {
@@ -268,8 +278,11 @@ void DataModel::showRow(int example, qint64 line) {
 
 QVector<TokenView> DataModel::shownTokens() const {
     QVector<TokenView> out = m_shownTokens;
-    if (m_maxLength > 0)
-        for (qsizetype i = m_maxLength; i < out.size(); ++i) out[i].role = TokenView::Role::Cut;
+    const qint64 excess = m_maxLength > 0 ? out.size() - m_maxLength : 0;
+    if (excess <= 0) return out;
+    const bool isShortened = m_settings.shortensInputs && excess < m_shownInputEnd - m_shownInputBegin;
+    const qint64 end = isShortened ? m_shownInputEnd : out.size();
+    for (qint64 i = end - excess; i < end; ++i) out[i].role = TokenView::Role::Cut;
     return out;
 }
 

@@ -20,6 +20,7 @@ struct DataSettings {
     QString model;         // folder or file whose tokenizer counts; empty: rows without tokens
     qint64 maxLength = 0;  // 0: 99th percentile of the data
     bool trainsOnAll = false;
+    bool shortensInputs = true;  // long rows give up the end of their longest input before their answer
 
     bool operator==(const DataSettings&) const = default;
 };
@@ -29,7 +30,17 @@ struct LoadedData;
 
 // One finding of the audit with the rows it is about.
 struct AuditLine {
-    enum class Kind { BadLines, ZeroTarget, EmptyResponse, Shortened, Truncated, Duplicates, Conflicts, Leaks, Warnings };
+    enum class Kind {
+        BadLines,
+        ZeroTarget,
+        EmptyResponse,
+        Shortened,
+        Truncated,
+        Duplicates,
+        Conflicts,
+        Leaks,
+        Warnings
+    };
     enum class Fix { None, SkipBadLines, SkipEmptyTargets, RaiseMaxLength };
     Kind kind = Kind::BadLines;
     qint64 count = 0;
@@ -141,6 +152,8 @@ private:
     RowTableModel m_rows;
     qint64 m_shownLine = 0;
     QVector<TokenView> m_shownTokens;
+    qint64 m_shownInputBegin = 0;  // the input that a long row gives up first
+    qint64 m_shownInputEnd = 0;
     QString m_shownProblem;
 };
 

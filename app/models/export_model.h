@@ -12,12 +12,25 @@ namespace wb::app {
 struct Certificate {
     bool isKnown = false;
     bool isOk = false;
+    QString format;
     double maxLogitError = 0.0;
+    double tolerance = 0.0;
     double tokenAgreement = 0.0;
-    QString weightHash;
-    QString json;  // all of it, for the evidence view
+    qint64 prompts = 0;
+    qint64 positions = 0;
+    QString exportedHash;
 };
-Certificate certificateFromJson(const QJsonObject& answer);
+Certificate certificateFromJson(const QJsonObject& certificate);
+
+// The newest export of a run that is still in its folder; the folder is empty if there is none.
+struct KeptExport {
+    QString folder;
+    Certificate certificate;
+};
+KeptExport newestExport(const QString& runFolder);
+
+// A folder under the run's exports that does not exist yet: "peft", "peft-2", ...
+QString freshExportFolder(const QString& runFolder, const QString& format);
 
 // `whet export` of one run, and the certificate that comes with it. GUI thread only.
 class ExportModel : public QObject {

@@ -24,6 +24,10 @@ class JobTracker : public QObject {
 
 public:
     explicit JobTracker(QObject* parent = nullptr) : QObject(parent), m_shared(std::make_shared<Shared>()) {
+        // More threads than cores: a long reading of data must not keep the events of a run waiting.
+        constexpr int kMinThreads = 8;
+        QThreadPool* pool = QThreadPool::globalInstance();
+        if (pool->maxThreadCount() < kMinThreads) pool->setMaxThreadCount(kMinThreads);
         m_shared->owner = this;
     }
     ~JobTracker() override {

@@ -24,6 +24,15 @@ KernelFigures kernelFigures(const core::KernelRow& row, double totalSeconds, con
     return out;
 }
 
+QString kernelTitle(const std::string& name) {
+    return QString::fromStdString(name).replace(QLatin1Char('_'), QLatin1Char(' '));
+}
+
+QString peakText(const KernelFigures& figures) {
+    if (figures.percentOfPeak < 0) return QStringLiteral("–");
+    return figures.percentOfPeak > 1.005 ? QStringLiteral("> 100 %") : formatPercent(figures.percentOfPeak);
+}
+
 void KernelTableModel::setRows(std::vector<core::KernelRow> rows, const MachinePeak& peak) {
     // Live updates bring the same ops again: keep selection and scroll position then.
     const bool isSameShape = rows.size() == m_rows.size();
@@ -53,7 +62,7 @@ int KernelTableModel::columnCount(const QModelIndex& parent) const {
 
 QString KernelTableModel::text(const core::KernelRow& row, const KernelFigures& figures, int column) const {
     switch (column) {
-        case Op: return QString::fromStdString(row.name);
+        case Op: return kernelTitle(row.name);
         case Model: return QString::fromStdString(row.model);
         case Backend: return QString::fromStdString(row.backend);
         case Calls: return formatCount(row.calls);
@@ -63,7 +72,7 @@ QString KernelTableModel::text(const core::KernelRow& row, const KernelFigures& 
             return row.flops > 0 ? formatRate(figures.flopsPerSecond, QStringLiteral("FLOP")) : QStringLiteral("–");
         case Bytes:
             return row.bytes > 0 ? formatRate(figures.bytesPerSecond, QStringLiteral("B")) : QStringLiteral("–");
-        case Peak: return figures.percentOfPeak < 0 ? QStringLiteral("–") : formatPercent(figures.percentOfPeak);
+        case Peak: return peakText(figures);
         default: return {};
     }
 }

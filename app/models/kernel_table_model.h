@@ -25,7 +25,11 @@ struct KernelFigures {
     double intensity = 0.0;     // FLOP per byte
     double percentOfPeak = -1;  // of what the roofline allows at this intensity, 0..1; -1 unknown
 };
+// "lm_head_loss" as words.
+QString kernelTitle(const std::string& name);
 KernelFigures kernelFigures(const core::KernelRow& row, double totalSeconds, const MachinePeak& peak);
+// "41 %", or "> 100 %" for work out of the caches, which is faster than the memory the roof was measured with.
+QString peakText(const KernelFigures& figures);
 
 // Op, model, backend, calls, time, share, GFLOP/s, GB/s, percent of peak; sorted by time unless the user sorts.
 class KernelTableModel : public QAbstractTableModel {

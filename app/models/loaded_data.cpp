@@ -96,25 +96,31 @@ std::shared_ptr<const LoadedData> loadData(const DataSettings& settings, const I
 }
 
 training::DataAudit auditAt(const LoadedData& data, qint64 maxLength) {
+    if (!data.tokenizer) {
+        // Nothing can be said about lengths and answers before a model is chosen.
+        training::DataAudit audit;
+        audit.badLines = data.dataset.badLines;
+        return audit;
+    }
     std::vector<training::TokenizedExample> rows;
     rows.reserve(data.rows.size());
     for (const training::TokenizedExample& full : data.rows) {
         training::TokenizedExample row = full;
-        // What training does by default with a row that is too long.
-        if (!training::shortenExample(row, maxLength)) training::cutExample(row, maxLength);
+        const bool isShortened = data.settings.shortensInputs && training::shortenExample(row, maxLength);
+        if (!isShortened) training::cutExample(row, maxLength);
         rows.push_back(std::move(row));
     }
     return training::auditDataset(data.dataset, rows, data.templateErrors, maxLength, &data.split);
 }
 
-QVector<TokenView> tokensOfRow(const LoadedData& data, int example) {
+RowTokens tokensOfRow(const LoadedData& data, int example) {
     const training::Example& source = data.dataset.examples[static_cast<size_t>(example)];
     const training::TokenizedExample row = data.promptTemplate
                                                ? training::tokenizeExample(data.dataset, source, *data.promptTemplate,
                                                                            *data.tokenizer, data.tokenizeOptions())
                                                : tokenizeDocument(data, source);
-    QVector<TokenView> out;
-    out.reserve(static_cast<qsizetype>(row.ids.size()));
+    RowTokens out{.inputBegin = row.inputBegin, .inputEnd = row.inputEnd};
+    out.tokens.reserve(static_cast<qsizetype>(row.ids.size()));
     for (size_t i = 0; i < row.ids.size(); ++i) {
         TokenView token;
         token.id = row.ids[i];
@@ -124,7 +130,7 @@ QVector<TokenView> tokensOfRow(const LoadedData& data, int example) {
         token.text = token.isSpecial ? QString::fromStdString(data.tokenizer->tokenName(token.id))
                                      : QString::fromStdString(data.tokenizer->tokenBytes(token.id));
         token.role = row.trained[i] ? TokenView::Role::Trained : TokenView::Role::Context;
-        out.append(token);
+        out.tokens.append(token);
     }
     return out;
 }

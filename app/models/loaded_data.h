@@ -36,8 +36,14 @@ std::shared_ptr<const LoadedData> loadData(const DataSettings& settings, const I
 // The audit at one maximum length, from the uncut rows.
 training::DataAudit auditAt(const LoadedData& data, qint64 maxLength);
 
-// One row as tokens with the text each stands for; roles without a limit.
-QVector<TokenView> tokensOfRow(const LoadedData& data, int example);
+// One row as tokens with the text each stands for; roles without a limit. Tokens [inputBegin, inputEnd) are the input
+// that a row which is too long gives up first.
+struct RowTokens {
+    QVector<TokenView> tokens;
+    qint64 inputBegin = 0;
+    qint64 inputEnd = 0;
+};
+RowTokens tokensOfRow(const LoadedData& data, int example);
 
 // What stands in the table, at most `limit` characters, on one line.
 QString promptPreview(const training::Dataset& dataset, const training::Example& example, int limit);

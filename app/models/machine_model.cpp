@@ -2,8 +2,8 @@
 #include "app/models/machine_model.h"
 
 #include <QFile>
+#include <QJsonArray>
 #include <QJsonDocument>
-#include <QSaveFile>
 
 #include "app/models/units.h"
 
@@ -13,19 +13,25 @@ QString machineSummary(const QJsonObject& doctor) {
     const QJsonObject cpu = doctor.value(QLatin1String("cpu")).toObject();
     const QJsonObject memory = doctor.value(QLatin1String("memory")).toObject();
     const QJsonObject gpu = doctor.value(QLatin1String("gpu")).toObject();
-    QStringList processor;
-    if (const QString name = cpu.value(QLatin1String("name")).toString(); !name.isEmpty()) processor << name;
+    QStringList processor{cpu.value(QLatin1String("model")).toString()};
     if (const int cores = cpu.value(QLatin1String("cores")).toInt(); cores > 0)
-        processor << MachineModel::tr("%n core(s)", nullptr, cores);
-    if (const QString simd = cpu.value(QLatin1String("simd")).toString(); !simd.isEmpty()) processor << simd;
+        processor << (cores == 1 ? MachineModel::tr("1 core") : MachineModel::tr("%1 cores").arg(cores));
+    const QJsonArray flags = cpu.value(QLatin1String("flags")).toArray();
+    for (const char* best : {"avx512f", "avx2", "avx", "sse4_2"}) {
+        if (!flags.contains(QLatin1String(best))) continue;
+        processor << QString::fromLatin1(best).toUpper();
+        break;
+    }
+    processor.removeAll(QString());
     QStringList parts{processor.join(QStringLiteral(", "))};
     if (const double bytes = memory.value(QLatin1String("total_bytes")).toDouble(); bytes > 0)
         parts << MachineModel::tr("%1 memory").arg(formatBytes(bytes));
-    const QString gpuName = gpu.value(QLatin1String("name")).toString();
+    const QJsonArray devices = gpu.value(QLatin1String("devices")).toArray();
     const QString reason = gpu.value(QLatin1String("reason")).toString();
-    parts << (!gpuName.isEmpty() ? gpuName
-              : reason.isEmpty() ? MachineModel::tr("no GPU")
-                                 : MachineModel::tr("no GPU: %1").arg(reason));
+    if (!devices.isEmpty())
+        parts << devices.first().toObject().value(QLatin1String("name")).toString();
+    else
+        parts << (reason.isEmpty() ? MachineModel::tr("no GPU") : MachineModel::tr("no GPU: %1").arg(reason));
     parts.removeAll(QString());
     return parts.join(QStringLiteral("  ·  "));
 }
@@ -43,18 +49,13 @@ MachineModel::MachineModel(QObject* parent) : QObject(parent) {
     });
     connect(&m_bench, &WhetCommand::succeeded, this, [this](const QJsonObject& answer) {
         readPeak(answer);
-        QSaveFile out(peakFile());
-        if (out.open(QIODevice::WriteOnly)) {
-            out.write(QJsonDocument(answer).toJson());
-            out.commit();
-        }
         emit changed();
     });
     connect(&m_bench, &WhetCommand::failed, this, &MachineModel::peakFailed);
 }
 
 QString MachineModel::peakFile() const {
-    return m_library + QStringLiteral("/peak.json");
+    return m_library + QStringLiteral("/machine.json");
 }
 
 void MachineModel::setLibrary(const QString& library) {
@@ -75,8 +76,9 @@ void MachineModel::measurePeak() {
 }
 
 void MachineModel::readPeak(const QJsonObject& answer) {
-    m_peak.flopsPerSecond = answer.value(QLatin1String("flops_per_second")).toDouble();
-    m_peak.bytesPerSecond = answer.value(QLatin1String("bytes_per_second")).toDouble();
+    constexpr double kGiga = 1e9;
+    m_peak.flopsPerSecond = kGiga * answer.value(QLatin1String("f32_gflops")).toDouble();
+    m_peak.bytesPerSecond = kGiga * answer.value(QLatin1String("memory_gb_per_s")).toDouble();
 }
 
 }  // namespace wb::app

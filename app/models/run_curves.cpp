@@ -37,12 +37,13 @@ RunCurve readCurve(const QString& folder, const IsStale& isStale) {
 
 QVector<ChangedSetting> changedSettings(const QVector<RunCurve>& runs) {
     QVector<ChangedSetting> out;
-    if (runs.size() < 2) return out;
+    if (runs.isEmpty()) return out;
     for (const core::RecipeField& field : core::recipeFields()) {
         ChangedSetting setting{fromView(field.label), {}};
         for (const RunCurve& run : runs)
             setting.values << QString::fromStdString(core::valueText(field.get(run.recipe)));
         QStringList distinct = setting.values;
+        if (runs.size() == 1) distinct << QString::fromStdString(core::valueText(field.defaultValue()));
         distinct.removeDuplicates();
         if (distinct.size() > 1) out.append(setting);
     }

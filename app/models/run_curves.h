@@ -18,7 +18,7 @@ struct RunCurve {
     core::Recipe recipe;
 };
 
-// A setting in which the selected runs differ, with each run's value.
+// A setting in which the runs differ, with each run's value; of a single run what differs from the defaults.
 struct ChangedSetting {
     QString label;
     QStringList values;

@@ -46,6 +46,7 @@ void take(FollowedRun& run, const core::Event& event) {
     } else if (const auto* evaluation = std::get_if<core::Evaluated>(&event.body)) {
         const auto loss = static_cast<double>(evaluation->loss);
         out.validationLosses.append(loss);
+        out.validationSteps.append(evaluation->step);
         if (!out.bestLoss || loss < *out.bestLoss) out.bestLoss = loss, out.bestStep = evaluation->step;
     } else if (const auto* error = std::get_if<core::ErrorRaised>(&event.body)) {
         out.problem = QString::fromStdString(error->message);

@@ -31,6 +31,7 @@ struct RunSummary {
     double lastEventAt = 0.0;
     std::optional<double> secondsLeft;
     QVector<double> validationLosses;  // the sparkline
+    QVector<qint64> validationSteps;   // beside each loss
 
     bool isLive() const { return state == core::RunState::Running || state == core::RunState::Paused; }
     bool canResume() const { return state == core::RunState::Stopped || state == core::RunState::Interrupted; }

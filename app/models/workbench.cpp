@@ -14,6 +14,7 @@ namespace wb::app {
 namespace {
 
 const QString kSampleData = QStringLiteral("samples/facts_to_sentence.jsonl");
+const QString kSampleRecipe = QStringLiteral("samples/facts_to_sentence.toml");
 const QString kSampleModel = QStringLiteral("models/pocket");
 
 }  // namespace
@@ -22,9 +23,10 @@ PathKind classifyPath(const QString& path) {
     const QFileInfo info(path);
     if (info.isDir()) {
         const QDir folder(path);
-        if (folder.exists(QStringLiteral("recipe.toml"))) return PathKind::Run;
-        if (folder.exists(QStringLiteral("adapter_config.json"))) return PathKind::Adapter;
+        // The bundled model keeps the recipe it was trained with beside its weights: weights decide.
         if (folder.exists(QStringLiteral("config.json"))) return PathKind::Model;
+        if (folder.exists(QStringLiteral("adapter_config.json"))) return PathKind::Adapter;
+        if (folder.exists(QStringLiteral("recipe.toml"))) return PathKind::Run;
         return PathKind::Unknown;
     }
     QString name = info.fileName().toLower();
@@ -71,7 +73,7 @@ Workbench::Workbench(const QString& library, QObject* parent)
         static const QStringList kConcernsData{QStringLiteral("model"),      QStringLiteral("data"),
                                                QStringLiteral("format"),     QStringLiteral("template"),
                                                QStringLiteral("max_length"), QStringLiteral("train_on"),
-                                               QStringLiteral("tokenizer")};
+                                               QStringLiteral("long_rows"),  QStringLiteral("tokenizer")};
         if (kConcernsData.contains(key)) syncData();
     });
 }
@@ -103,6 +105,7 @@ void Workbench::syncData() {
     settings.templateName = QString::fromStdString(recipe.templateName);
     settings.model = QString::fromStdString(recipe.tokenizer.empty() ? recipe.model : recipe.tokenizer);
     settings.trainsOnAll = recipe.trainOn == core::TrainOn::All;
+    settings.shortensInputs = recipe.longRows == core::LongRowPolicy::Shorten;
     const bool onlyLimit = [&] {
         DataSettings same = settings;
         same.maxLength = m_data.settings().maxLength;
@@ -126,8 +129,19 @@ void Workbench::openSample() {
                       QCoreApplication::applicationDirPath()});
         return;
     }
-    m_recipe.setText(QStringLiteral("model"), resources + QLatin1Char('/') + kSampleModel);
-    openData(resources + QLatin1Char('/') + kSampleData);
+    const QString model = resources + QLatin1Char('/') + kSampleModel;
+    const QString data = resources + QLatin1Char('/') + kSampleData;
+    try {
+        // The sample comes with the settings under which it is learnt in about a minute.
+        core::Recipe recipe = core::loadRecipe((resources + QLatin1Char('/') + kSampleRecipe).toStdString());
+        recipe.model = model.toStdString();
+        recipe.data = data.toStdString();
+        m_recipe.setRecipe(recipe);
+    } catch (const Error& error) {
+        emit refused({QString::fromUtf8(error.what()), tr("Install the samples again."), resources});
+        return;
+    }
+    openData(data);
 }
 
 void Workbench::openData(const QString& file) {

@@ -11,8 +11,9 @@ CloseDialog::CloseDialog(const QStringList& runs, QWidget* parent) : QDialog(par
     setWindowTitle(tr("A run is going"));
     setWindowModality(Qt::WindowModal);
     auto* layout = makeLayout<QVBoxLayout>(this, metrics::kMargin, metrics::kGap);
-    layout->addWidget(makeLabel(tr("%n run(s) are still training", nullptr, static_cast<int>(runs.size())),
-                                QStringLiteral("section")));
+    layout->addWidget(
+        makeLabel(runs.size() == 1 ? tr("A run is still training") : tr("%1 runs are still training").arg(runs.size()),
+                  QStringLiteral("section")));
     auto* text = makeLabel(
         tr("%1\n\nA run does not need this window: it goes on, and opening Whetbench again shows it without a gap.")
             .arg(runs.join(QLatin1Char('\n'))));

@@ -153,6 +153,8 @@ void MainWindow::showPage(PageId id) {
     m_pageActions[id]->setChecked(true);
     m_stack->setCurrentWidget(m_pages[id]);
     m_pages[id]->activated();
+    // What had the focus may have gone out of sight; a button of the rail that was used keeps it.
+    if (!focusWidget() || !focusWidget()->isVisible() || m_stack->isAncestorOf(focusWidget())) m_pages[id]->setFocus();
     for (const PageEntry& entry : pageList())
         if (entry.id == id) m_settings.setValue(QStringLiteral("window/page"), QLatin1String(entry.name));
 }

@@ -47,7 +47,7 @@ QToolButton* NavRail::makeButton(QAction* action) {
     button->setProperty("role", QStringLiteral("nav"));
     button->setDefaultAction(action);
     button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-    button->setIconSize(QSize(metrics::kIcon, metrics::kIcon));
+    button->setIconSize(QSize(metrics::kIcon + metrics::kGrid, metrics::kIcon));
     button->setFixedWidth(kWidth - 2 * metrics::kGrid - 1);
     button->setFocusPolicy(Qt::StrongFocus);
     button->setAccessibleName(action->text());

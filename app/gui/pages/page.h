@@ -27,6 +27,7 @@ public:
         m_header->addWidget(m_title);
         m_layout->addLayout(m_header);
         setAccessibleName(title);
+        setFocusPolicy(Qt::ClickFocus);
     }
 
     // Called when the page comes to the front.

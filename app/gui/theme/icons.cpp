@@ -6,6 +6,7 @@
 #include <QIconEngine>
 #include <QPainter>
 #include <QSvgRenderer>
+#include <algorithm>
 
 #include "app/gui/theme/theme.h"
 
@@ -38,7 +39,9 @@ public:
         QByteArray tinted = m_source;
         tinted.replace("#000", tintColor(m_tint, mode).name().toLatin1());
         QSvgRenderer renderer(tinted);
-        renderer.render(painter, rect);
+        // A wider rectangle leaves room at the right: the gap between an icon and its word.
+        const int side = std::min(rect.width(), rect.height());
+        renderer.render(painter, QRect(rect.left(), rect.top() + (rect.height() - side) / 2, side, side));
     }
     QPixmap pixmap(const QSize& size, QIcon::Mode mode, QIcon::State state) override {
         QPixmap pixmap(size);

@@ -34,7 +34,7 @@ void HistogramView::setLimit(qint64 tokens) {
 }
 
 QRect HistogramView::plotArea() const {
-    return rect().adjusted(8, 20, -8, -20);
+    return rect().adjusted(8, 26, -8, -20);
 }
 
 int HistogramView::xOf(qint64 tokens) const {
@@ -87,14 +87,14 @@ void HistogramView::paintEvent(QPaintEvent*) {
     if (m_limit <= 0) return;
     const int x = xOf(m_limit);
     painter.setPen(QPen(theme.tuned, 2));
-    painter.drawLine(x, area.top() - 2, x, area.bottom());
+    painter.drawLine(x, area.top() - 14, x, area.bottom());
     painter.setBrush(hasFocus() ? theme.tuned : theme.raised);
-    painter.drawEllipse(QPoint(x, area.top() - 2), 5, 5);
+    painter.drawEllipse(QPoint(x, area.top() - 14), 5, 5);
     painter.setPen(theme.tuned);
     const QString text = tr("max %1 tokens").arg(formatCount(m_limit));
     const int textWidth = painter.fontMetrics().horizontalAdvance(text) + 4;
     const int left = x + 10 + textWidth < width() ? x + 10 : x - 10 - textWidth;
-    painter.drawText(QRect(left, area.top() - 11, textWidth, 18), Qt::AlignVCenter, text);
+    painter.drawText(QRect(left, area.top() - 23, textWidth, 18), Qt::AlignVCenter, text);
 }
 
 void HistogramView::moveTo(qint64 tokens) {

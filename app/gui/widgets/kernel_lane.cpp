@@ -11,6 +11,10 @@
 
 namespace wb::app {
 
+namespace {
+constexpr int kNarrow = 520;
+}
+
 KernelLane::KernelLane(QWidget* parent) : QWidget(parent) {
     setAccessibleName(tr("Kernel lane"));
     setMinimumHeight(72);
@@ -55,8 +59,10 @@ void KernelLane::paintEvent(QPaintEvent*) {
         return;
     }
     const int row = rowHeight();
-    const int nameWidth = std::min(220, width() / 3);
-    const int figuresWidth = fontMetrics().horizontalAdvance(QStringLiteral("00.0 %  000.0 ms  00 % of peak"));
+    const bool isNarrow = width() < kNarrow;
+    const int nameWidth = isNarrow ? width() * 9 / 20 : std::min(240, width() / 3);
+    const int figuresWidth = fontMetrics().horizontalAdvance(isNarrow ? tr("00.0 %  > 100 % of peak")
+                                                                      : tr("00.0 %  0 min 00 s  > 100 % of peak"));
     const int barWidth = std::max(20, width() - nameWidth - figuresWidth - 24);
     const double longest = std::max(m_rows.front().seconds, 1e-12);
     for (int i = 0; i < visibleRows(); ++i) {
@@ -64,8 +70,9 @@ void KernelLane::paintEvent(QPaintEvent*) {
         const int y = i * row;
         const int variant = static_cast<int>(m_models.indexOf(QString::fromStdString(kernel.model)));
         const QColor color = variant >= 0 ? variantColor(theme, variant) : blended(theme.accent, theme.raised, 0.6);
-        QString name = QString::fromStdString(kernel.name);
-        if (!kernel.backend.empty()) name += QStringLiteral(" · ") + QString::fromStdString(kernel.backend);
+        QString name = kernelTitle(kernel.name);
+        // A backend is news only where there is a choice.
+        if (!kernel.reason.empty()) name += QStringLiteral(" · ") + QString::fromStdString(kernel.backend);
         painter.setPen(theme.text);
         painter.drawText(QRect(0, y, nameWidth, row), Qt::AlignVCenter | Qt::AlignLeft,
                          fontMetrics().elidedText(name, Qt::ElideRight, nameWidth - 8));
@@ -76,8 +83,9 @@ void KernelLane::paintEvent(QPaintEvent*) {
         painter.drawRoundedRect(QRectF(nameWidth, y + 5, std::max(2.0, barWidth * kernel.seconds / longest), row - 10),
                                 2, 2);
         const KernelFigures figures = kernelFigures(kernel, m_totalSeconds, m_peak);
-        QString text = QStringLiteral("%1  %2").arg(formatPercent(figures.share), formatDuration(kernel.seconds));
-        if (figures.percentOfPeak >= 0) text += tr("  %1 of peak").arg(formatPercent(figures.percentOfPeak));
+        QString text = formatPercent(figures.share);
+        if (!isNarrow) text += QStringLiteral("  ") + formatDuration(kernel.seconds);
+        if (figures.percentOfPeak >= 0) text += tr("  %1 of peak").arg(peakText(figures));
         painter.setPen(theme.textMuted);
         painter.drawText(QRect(nameWidth + barWidth + 12, y, figuresWidth + 12, row), Qt::AlignVCenter | Qt::AlignLeft,
                          text);

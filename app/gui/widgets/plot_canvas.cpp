@@ -72,7 +72,8 @@ void PlotCanvas::drawLowest(QPainter& painter) const {
         if (!lowest) continue;
         const QPointF at = chart()->mapToPosition(*lowest, m_owner.m_lines[i]);
         if (!area.adjusted(-1, -1, 1, 1).contains(at)) continue;
-        painter.setPen(QPen(series.color, 2));
+        const QColor color = plotColor(series, palette());
+        painter.setPen(QPen(color, 2));
         painter.setBrush(theme.raised);
         painter.drawEllipse(at, 5, 5);
         const QString text = tr("best %1 at step %2").arg(formatMetric(lowest->y())).arg(lowest->x(), 0, 'f', 0);
@@ -84,7 +85,7 @@ void PlotCanvas::drawLowest(QPainter& painter) const {
         painter.setPen(Qt::NoPen);
         painter.setBrush(theme.raised);
         painter.drawRect(box.adjusted(-3, -1, 3, 1));
-        painter.setPen(series.color);
+        painter.setPen(color);
         painter.drawText(box, Qt::AlignCenter, text);
     }
 }
@@ -105,9 +106,10 @@ void PlotCanvas::drawCrosshair(QPainter& painter) const {
         if (!point) continue;
         const QPointF at = chart()->mapToPosition(*point, m_owner.m_lines[i]);
         painter.setPen(Qt::NoPen);
-        painter.setBrush(series.color);
+        painter.setBrush(plotColor(series, palette()));
         if (area.contains(at)) painter.drawEllipse(at, 3, 3);
-        rows.append({series.color, QStringLiteral("%1  %2").arg(series.name, formatMetric(point->y()))});
+        rows.append(
+            {plotColor(series, palette()), QStringLiteral("%1  %2").arg(series.name, formatMetric(point->y()))});
     }
     int width = 0;
     for (const auto& [color, text] : rows) width = std::max(width, painter.fontMetrics().horizontalAdvance(text));

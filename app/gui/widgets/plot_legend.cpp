@@ -44,7 +44,7 @@ void PlotLegend::paintEvent(QPaintEvent*) {
         const int total = kSwatch + kTextGap + nameWidth + (value.isEmpty() ? 0 : kTextGap + valueWidth);
         x -= total;
         if (x < 0) return;
-        painter.setPen(QPen(item->color, 2, item->isDashed ? Qt::DashLine : Qt::SolidLine));
+        painter.setPen(QPen(plotColor(*item, palette()), 2, item->isDashed ? Qt::DashLine : Qt::SolidLine));
         painter.drawLine(x, height() / 2, x + kSwatch, height() / 2);
         painter.setPen(theme.textMuted);
         painter.drawText(QRect(x + kSwatch + kTextGap, 0, nameWidth + 2, height()), Qt::AlignVCenter, item->name);

@@ -34,6 +34,11 @@ constexpr int kRebuildMs = 100;  // ten repaints a second at most
 
 }  // namespace
 
+QColor plotColor(const PlotSeries& series, const QPalette& palette) {
+    const Tokens& theme = tokensOf(palette);
+    return series.variant >= 0 ? variantColor(theme, series.variant) : blended(theme.text, theme.raised, 0.7);
+}
+
 PlotView::PlotView(const QString& title, QWidget* parent) : QWidget(parent), m_title(title), m_chart(new QChart) {
     auto* layout = makeLayout<QVBoxLayout>(this, 0, 0);
     auto* header = new QHBoxLayout;
@@ -138,25 +143,29 @@ QRectF PlotView::dataBounds(bool onRightAxis) const {
     return {QPointF(xMin, yMin), QPointF(xMax, yMax)};
 }
 
+// An axis makes its ticks whenever one of its values changes: between the old step and the new range there could be
+// thousands of them, so the step is out of the way while the range moves.
+void PlotView::moveAxis(QValueAxis& axis, double low, double high, double step) {
+    axis.setTickType(QValueAxis::TicksDynamic);
+    axis.setTickAnchor(0);
+    axis.setTickInterval(std::max(axis.max() - axis.min(), high - low) + step);
+    axis.setRange(low, high);
+    axis.setTickInterval(step);
+}
+
 void PlotView::applyRange() {
     const auto setTicks = [](QValueAxis* axis, double low, double high, int wanted) {
         const double span = high > low ? high - low : std::max(std::abs(high), 1e-9);
         const double step = niceTickStep(span, wanted);
-        axis->setRange(std::floor(low / step) * step,
-                       std::max(std::ceil(high / step), std::floor(low / step) + 1) * step);
-        axis->setTickType(QValueAxis::TicksDynamic);
-        axis->setTickAnchor(0);
-        axis->setTickInterval(step);
         const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
-        axis->setLabelFormat(step < 1e-3 || step >= 1e6 ? QStringLiteral("%.0e") : QStringLiteral("%.%1f").arg(digits));
+        axis->setLabelFormat(step < 1e-3 || step >= 1e6 ? QStringLiteral("%.2g") : QStringLiteral("%.%1f").arg(digits));
+        const double bottom = std::floor(low / step) * step;
+        moveAxis(*axis, bottom, std::max(std::ceil(high / step) * step, bottom + step), step);
     };
     const QRectF bounds = dataBounds(false);
-    const double xStep = niceTickStep(bounds.width(), std::max(3, width() / 110));
-    m_xAxis->setRange(bounds.left(), bounds.right());
-    m_xAxis->setTickType(QValueAxis::TicksDynamic);
-    m_xAxis->setTickAnchor(0);
-    m_xAxis->setTickInterval(std::max(xStep, 1.0));
+    const double xStep = niceTickStep(bounds.width(), std::max(3, width() / 75));
     m_xAxis->setLabelFormat(QStringLiteral("%.0f"));
+    moveAxis(*m_xAxis, bounds.left(), bounds.right(), std::max(xStep, 1.0));
     const int rows = std::max(2, height() / 60);
     if (auto* axis = qobject_cast<QValueAxis*>(m_leftAxis)) setTicks(axis, bounds.top(), bounds.bottom(), rows);
     if (auto* axis = qobject_cast<QLogValueAxis*>(m_leftAxis)) {
@@ -190,7 +199,7 @@ void PlotView::rebuild() {
                 if (axis != m_xAxis) line->detachAxis(axis);
             line->attachAxis(wanted);
         }
-        QColor color = series.color;
+        QColor color = plotColor(series, palette());
         if (series.isFaint) color.setAlphaF(0.35F);
         line->setPen(QPen(color, series.isFaint ? 1.0 : 1.6, series.isDashed ? Qt::DashLine : Qt::SolidLine));
         line->setPointsVisible(series.hasMarks && series.points.size() <= 60);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <QChartView>
-#include <QColor>
 #include <QVector>
 #include <QWidget>
 #include <optional>
@@ -17,10 +16,13 @@ class QAbstractAxis;
 
 namespace wb::app {
 
+// Series that stand for no variant are drawn in grey.
+constexpr int kNeutralSeries = -1;
+
 struct PlotSeries {
     QString name;
-    QColor color;
-    QVector<QPointF> points;  // sorted by x
+    int variant = kNeutralSeries;  // see variantColor; resolved when drawn, so that a theme switch needs no new data
+    QVector<QPointF> points;       // sorted by x
     bool isOnRightAxis = false;
     bool isDashed = false;
     bool isFaint = false;      // the raw points behind a smoothed line
@@ -29,6 +31,9 @@ struct PlotSeries {
 };
 
 class PlotCanvas;
+
+// The colour a series is drawn with under this palette.
+QColor plotColor(const PlotSeries& series, const QPalette& palette);
 
 // Line charts with zoom, crosshair, export. New data is drawn at most ten times a second, decimated to the pixels
 // there are. Follows the palette. GUI thread only.
@@ -67,6 +72,7 @@ private:
     void rebuild();
     void restyle();
     void applyRange();
+    static void moveAxis(QValueAxis& axis, double low, double high, double step);
     void showMenu();
     void exportWith(const QString& suffix, const QString& filter);
     QRectF dataBounds(bool onRightAxis) const;

@@ -61,7 +61,7 @@ void RooflinePlot::updateRanges() {
 }
 
 QRectF RooflinePlot::plotArea() const {
-    return QRectF(rect()).adjusted(72, 12, -16, -44);
+    return QRectF(rect()).adjusted(92, 12, -28, -44);
 }
 
 QPointF RooflinePlot::at(double intensity, double rate) const {
@@ -82,7 +82,8 @@ void RooflinePlot::paintAxes(QPainter& painter) const {
         painter.setPen(theme.sunken);
         painter.drawLine(QPointF(px, area.top()), QPointF(px, area.bottom()));
         painter.setPen(theme.textMuted);
-        painter.drawText(QRectF(px - 40, area.bottom() + 4, 80, 16), Qt::AlignHCenter, QString::number(x, 'g', 3));
+        painter.drawText(QRectF(px - 40, area.bottom() + 4, 80, 16), Qt::AlignHCenter,
+                         QString::number(x, x < 1e5 ? 'g' : 'e', x < 1e5 ? 5 : 0));
     }
     for (double y = m_y.low; y <= m_y.high * 1.001; y *= 10) {
         const double py = at(m_x.low, y).y();
@@ -130,7 +131,7 @@ void RooflinePlot::paintDots(QPainter& painter) const {
         painter.setPen(QPen(theme.accent, isCurrent ? 2 : 1));
         painter.setBrush(fill);
         painter.drawEllipse(centre, radius, radius);
-        const QString name = QString::fromStdString(row.name);
+        const QString name = kernelTitle(row.name);
         QRectF label(centre.x() + radius + 4, centre.y() - 8, painter.fontMetrics().horizontalAdvance(name) + 2, 16);
         if (label.right() > plotArea().right()) label.moveRight(centre.x() - radius - 4);
         const bool isFree =

@@ -14,6 +14,7 @@ namespace wb::app {
 namespace {
 
 constexpr int kTextWidth = 520;
+constexpr int kIconSize = 32;
 
 // A column of at most kTextWidth in the middle of the page.
 QVBoxLayout* centredColumn(QWidget* page) {
@@ -61,12 +62,12 @@ QWidget* StateStack::makeEmptyPage() {
     auto* page = new QWidget;
     page->setObjectName(QStringLiteral("emptyState"));
     auto* layout = centredColumn(page);
-    m_emptyIcon = centredLabel({});
+    m_emptyIcon = new IconLabel(QString(), IconTint::Muted, kIconSize);
     m_emptyHeadline = centredLabel(QStringLiteral("section"));
     m_emptyText = centredLabel(QStringLiteral("muted"));
     m_emptyButton = makeButton({}, {}, QStringLiteral("primary"));
     m_emptyButton->setObjectName(QStringLiteral("emptyAction"));
-    layout->addWidget(m_emptyIcon);
+    layout->addLayout(centredRow({m_emptyIcon}));
     layout->addWidget(m_emptyHeadline);
     layout->addWidget(m_emptyText);
     layout->addSpacing(metrics::kGrid);
@@ -96,16 +97,16 @@ QWidget* StateStack::makeErrorPage() {
     auto* page = new QWidget;
     page->setObjectName(QStringLiteral("errorState"));
     auto* layout = centredColumn(page);
-    auto* icon = centredLabel({});
-    icon->setPixmap(linePixmap(QStringLiteral("error"), IconTint::Error, 32, devicePixelRatioF()));
+    auto* icon = new IconLabel(QStringLiteral("error"), IconTint::Error, kIconSize);
     m_errorWhat = centredLabel({});
     m_errorWhat->setTextInteractionFlags(Qt::TextSelectableByMouse);
     m_errorWhat->setObjectName(QStringLiteral("errorWhat"));
     m_errorAdvice = centredLabel(QStringLiteral("muted"));
     m_errorButton = makeButton({}, {}, QStringLiteral("primary"));
     m_errorButton->setObjectName(QStringLiteral("errorAction"));
+    m_errorButton->setAccessibleName(tr("Way on"));
     m_copyButton = makeButton(tr("Copy details"), QStringLiteral("copy"));
-    layout->addWidget(icon);
+    layout->addLayout(centredRow({icon}));
     layout->addWidget(m_errorWhat);
     layout->addWidget(m_errorAdvice);
     layout->addSpacing(metrics::kGrid);
@@ -121,7 +122,7 @@ QWidget* StateStack::makeErrorPage() {
 
 void StateStack::setEmpty(const QString& icon, const QString& headline, const QString& text, const QString& actionText,
                           std::function<void()> action) {
-    m_emptyIconName = icon;
+    m_emptyIcon->setIcon(icon, IconTint::Muted);
     m_emptyHeadline->setText(headline);
     m_emptyText->setText(text);
     m_emptyButton->setText(actionText);
@@ -136,7 +137,6 @@ void StateStack::switchTo(State state) {
 }
 
 void StateStack::showEmpty() {
-    m_emptyIcon->setPixmap(linePixmap(m_emptyIconName, IconTint::Muted, 32, devicePixelRatioF()));
     switchTo(State::Empty);
 }
 
@@ -165,14 +165,14 @@ void StateStack::showError(const Problem& problem, const QString& actionText, st
 MessageBar::MessageBar(QWidget* parent) : QFrame(parent) {
     setProperty("role", QStringLiteral("banner"));
     auto* layout = makeLayout<QHBoxLayout>(this, metrics::kGrid, metrics::kGrid);
-    auto* icon = new QLabel;
-    icon->setPixmap(linePixmap(QStringLiteral("error"), IconTint::Error, metrics::kIcon, devicePixelRatioF()));
+    auto* icon = new IconLabel(QStringLiteral("error"), IconTint::Error, metrics::kIcon);
     m_text = makeLabel({});
     m_text->setWordWrap(true);
     m_text->setTextInteractionFlags(Qt::TextSelectableByMouse);
     m_text->setObjectName(QStringLiteral("messageText"));
     m_action = makeButton({});
     m_action->setObjectName(QStringLiteral("messageAction"));
+    m_action->setAccessibleName(tr("Way on"));
     auto* copy = makeButton(tr("Copy details"));
     auto* close = makeIconButton(QStringLiteral("close"), tr("Close this message"));
     layout->addWidget(icon);

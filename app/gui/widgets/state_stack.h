@@ -12,6 +12,8 @@ class QPushButton;
 
 namespace wb::app {
 
+class IconLabel;
+
 // The states every page has: its content, empty (what it is for, one button), loading (what, how far), error (what
 // happened, what to do now, Copy details).
 class StateStack : public QStackedWidget {
@@ -40,8 +42,7 @@ private:
     void switchTo(State state);
 
     State m_state = State::Content;
-    QLabel* m_emptyIcon = nullptr;
-    QString m_emptyIconName;
+    IconLabel* m_emptyIcon = nullptr;
     QLabel* m_emptyHeadline = nullptr;
     QLabel* m_emptyText = nullptr;
     QPushButton* m_emptyButton = nullptr;

@@ -81,15 +81,17 @@ void TokenStrip::wheelEvent(QWheelEvent* event) {
     QAbstractScrollArea::wheelEvent(event);
 }
 
-QString TokenStrip::shownText(const TokenView& token) const {
+QString TokenStrip::shownText(int index) const {
+    const TokenView& token = m_tokens[index];
     if (m_mode == Mode::Chips) return visibleText(token.text);
     QString out = token.text;
+    if (m_startsLine.value(index) && out.startsWith(QLatin1Char(' '))) out.remove(0, 1);
     return out.replace(QLatin1Char('\n'), QChar(0x21b5)).replace(QLatin1Char('\t'), QStringLiteral("    "));
 }
 
 void TokenStrip::placeChip(int index, int& x, int& y, int width) {
     const TokenView& token = m_tokens[index];
-    const int wanted = fontMetrics().horizontalAdvance(shownText(token)) + 2 * kChipPadding;
+    const int wanted = fontMetrics().horizontalAdvance(shownText(index)) + 2 * kChipPadding;
     const int w = std::min(wanted, width);
     if (x + w > kPadding + width && x > kPadding) x = kPadding, y += m_lineHeight;
     m_boxes[index] = QRect(x, y, w, m_lineHeight - kChipGap);
@@ -99,29 +101,34 @@ void TokenStrip::placeChip(int index, int& x, int& y, int width) {
 
 void TokenStrip::placeFlow(int index, int& x, int& y, int width) {
     const TokenView& token = m_tokens[index];
-    const auto advance = [this](const TokenView& t) { return fontMetrics().horizontalAdvance(shownText(t)); };
+    m_startsLine[index] = false;
+    const auto advance = [this](int i) { return fontMetrics().horizontalAdvance(shownText(i)); };
+    const auto startsWithBlank = [this](int i) {
+        return m_tokens[i].text.startsWith(QLatin1Char(' ')) || m_tokens[i].text.startsWith(QLatin1Char('\n'));
+    };
     // A word of several tokens moves to the next line as a whole.
-    const bool startsWord =
-        index == 0 || token.text.startsWith(QLatin1Char(' ')) || m_tokens[index - 1].text.endsWith(QLatin1Char(' '));
-    int word = advance(token);
+    const bool startsWord = index == 0 || startsWithBlank(index) || m_tokens[index - 1].text.endsWith(QLatin1Char(' '));
+    int word = advance(index);
     if (startsWord)
-        for (int next = index + 1; next < m_tokens.size() && word < width; ++next) {
-            if (m_tokens[next].text.startsWith(QLatin1Char(' ')) || m_tokens[next].text.startsWith(QLatin1Char('\n')))
-                break;
-            word += advance(m_tokens[next]);
-        }
-    const int needed = startsWord && word < width ? word : advance(token);
-    if (x + needed > kPadding + width && x > kPadding) x = kPadding, y += m_lineHeight;
-    m_boxes[index] = QRect(x, y, std::min(advance(token), width), m_lineHeight);
-    x += advance(token);
-    if (token.text.contains(QLatin1Char('\n')))
-        x = kPadding, y += m_lineHeight * static_cast<int>(std::min<qsizetype>(2, token.text.count(QLatin1Char('\n'))));
+        for (int next = index + 1; next < m_tokens.size() && word < width && !startsWithBlank(next); ++next)
+            word += advance(next);
+    const int needed = startsWord && word < width ? word : advance(index);
+    if (x + needed > kPadding + width && x > kPadding) {
+        x = kPadding;
+        y += m_lineHeight;
+        m_startsLine[index] = true;
+    }
+    m_boxes[index] = QRect(x, y, std::min(advance(index), width), m_lineHeight);
+    x += advance(index);
+    const auto breaks = static_cast<int>(std::min<qsizetype>(2, token.text.count(QLatin1Char('\n'))));
+    if (breaks > 0) x = kPadding, y += m_lineHeight * breaks;
 }
 
 void TokenStrip::relayout(int from) {
     m_lineHeight = fontMetrics().height() + (m_mode == Mode::Chips ? 8 : 6);
     const int width = std::max(40, viewport()->width() - 2 * kPadding);
     m_boxes.resize(m_tokens.size());
+    m_startsLine.resize(m_tokens.size());
     // The last word may have grown: lay out again from its start.
     while (m_mode == Mode::Flow && from > 0 && from < m_tokens.size() &&
            !m_tokens[from].text.startsWith(QLatin1Char(' ')))
@@ -164,7 +171,7 @@ void TokenStrip::paintChip(QPainter& painter, int index, const QRect& box) const
     font.setItalic(token.isSpecial);
     painter.setFont(font);
     painter.setPen(isTrained ? theme.text : theme.textMuted);
-    painter.drawText(box, Qt::AlignCenter, shownText(token));
+    painter.drawText(box, Qt::AlignCenter, shownText(index));
 }
 
 void TokenStrip::paintFlow(QPainter& painter, int index, const QRect& box) const {
@@ -177,7 +184,7 @@ void TokenStrip::paintFlow(QPainter& painter, int index, const QRect& box) const
         painter.drawRect(box.adjusted(0, 1, -1, -2));
     }
     painter.setPen(theme.text);
-    painter.drawText(box, Qt::AlignVCenter | Qt::AlignLeft | Qt::TextDontClip, shownText(m_tokens[index]));
+    painter.drawText(box, Qt::AlignVCenter | Qt::AlignLeft | Qt::TextDontClip, shownText(index));
 }
 
 void TokenStrip::paintEvent(QPaintEvent* event) {

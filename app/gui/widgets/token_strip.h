@@ -59,11 +59,12 @@ private:
     int tokenAt(const QPoint& position) const;
     void setCurrent(int index, bool showDetails);
     void showDetails(int index, const QPoint& globalPosition);
-    QString shownText(const TokenView& token) const;
+    QString shownText(int index) const;
 
     Mode m_mode;
     QVector<TokenView> m_tokens;
-    QVector<QRect> m_boxes;  // in content coordinates; one per token
+    QVector<QRect> m_boxes;      // in content coordinates; one per token
+    QVector<bool> m_startsLine;  // wrapped in front of it: its leading blank is not shown
     TintOf m_tintOf;
     DetailsOf m_detailsOf;
     QString m_placeholder;

@@ -30,7 +30,7 @@ QPushButton* makeButton(const QString& text, const QString& icon, const QString&
     if (!role.isEmpty()) button->setProperty("role", role);
     if (!icon.isEmpty()) {
         button->setIcon(lineIcon(icon, role == QLatin1String("primary") ? IconTint::OnAccent : IconTint::Text));
-        button->setIconSize(QSize(16, 16));
+        button->setIconSize(text.isEmpty() ? QSize(16, 16) : QSize(20, 16));
     }
     button->setAutoDefault(false);
     button->setAccessibleName(text);
@@ -98,10 +98,27 @@ void ElidedLabel::paintEvent(QPaintEvent*) {
     painter.drawText(contentsRect(), static_cast<int>(alignment()) | Qt::TextSingleLine, shown);
 }
 
+IconLabel::IconLabel(const QString& icon, IconTint tint, int size, QWidget* parent)
+    : QWidget(parent), m_icon(icon), m_tint(tint) {
+    setFixedSize(size, size);
+}
+
+void IconLabel::setIcon(const QString& icon, IconTint tint) {
+    m_icon = icon;
+    m_tint = tint;
+    update();
+}
+
+void IconLabel::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    painter.setRenderHint(QPainter::Antialiasing);
+    lineIcon(m_icon, m_tint).paint(&painter, rect());
+}
+
 CopyChip::CopyChip(QWidget* parent) : QPushButton(parent) {
     setProperty("role", QStringLiteral("chip"));
     setIcon(lineIcon(QStringLiteral("copy"), IconTint::Muted));
-    setIconSize(QSize(14, 14));
+    setIconSize(QSize(17, 14));
     setAutoDefault(false);
     connect(this, &QPushButton::clicked, this, &CopyChip::copy);
 }

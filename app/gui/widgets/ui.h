@@ -8,6 +8,8 @@
 #include <QPushButton>
 #include <QToolButton>
 
+#include "app/gui/theme/icons.h"
+
 namespace wb::app {
 
 // role: "title", "section", "muted", "error", "warn", "proof", "base", "tuned", "figure" or "" for body text.
@@ -52,6 +54,22 @@ protected:
 private:
     QString m_full;
     Qt::TextElideMode m_mode = Qt::ElideRight;
+};
+
+// A line icon on its own; painted when shown, so that it follows a theme switch.
+class IconLabel : public QWidget {
+    Q_OBJECT
+
+public:
+    IconLabel(const QString& icon, IconTint tint, int size, QWidget* parent = nullptr);
+    void setIcon(const QString& icon, IconTint tint);
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+
+private:
+    QString m_icon;
+    IconTint m_tint;
 };
 
 // A small button with a value that is copied when clicked: hashes, paths, ids.

@@ -26,10 +26,10 @@ AdaptersPage::AdaptersPage(Workbench& workbench, QWidget* parent) : Page(workben
     connect(&workbench.runs(), &RunsModel::refreshed, this, [this] { m_model.refresh(bench().runs().all()); });
     connect(&m_model, &AdapterListModel::refreshed, this, &AdaptersPage::refresh);
     ExportModel& exporter = workbench.exporter();
-    connect(&exporter, &ExportModel::started, this, &AdaptersPage::showCertificate);
-    connect(&exporter, &ExportModel::exported, this, &AdaptersPage::showCertificate);
+    connect(&exporter, &ExportModel::started, this, &AdaptersPage::selectionChanged);
+    connect(&exporter, &ExportModel::exported, this, &AdaptersPage::selectionChanged);
     connect(&exporter, &ExportModel::failed, this, [this](const Problem& problem) {
-        showCertificate();
+        selectionChanged();
         m_message->showProblem(problem);
     });
     refresh();
@@ -46,12 +46,17 @@ QWidget* AdaptersPage::makeContent() {
     m_table->setModel(&m_model);
     m_table->setSelectionMode(QAbstractItemView::SingleSelection);
     m_table->horizontalHeader()->setSectionResizeMode(AdapterListModel::Title, QHeaderView::Stretch);
-    m_table->setColumnWidth(AdapterListModel::Kind, 120);
-    m_table->setColumnWidth(AdapterListModel::BestLoss, 120);
+    const QVector<QPair<int, int>> widths{{AdapterListModel::Base, 96},
+                                          {AdapterListModel::Kind, 112},
+                                          {AdapterListModel::BestLoss, 116},
+                                          {AdapterListModel::Versions, 100},
+                                          {AdapterListModel::Size, 80}};
+    for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
     splitter->addWidget(m_table);
     splitter->addWidget(makeDetails());
     splitter->setStretchFactor(0, 3);
     splitter->setStretchFactor(1, 2);
+    splitter->setSizes({780, 460});
     connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &AdaptersPage::selectionChanged);
     return splitter;
 }
@@ -89,7 +94,7 @@ QWidget* AdaptersPage::makeDetails() {
     layout->addLayout(exports);
     auto* state = new QHBoxLayout;
     state->setSpacing(metrics::kGrid);
-    m_proof = new QLabel;
+    m_proof = new IconLabel(QStringLiteral("proof"), IconTint::Proof, metrics::kIcon);
     m_exportState = makeLabel({});
     m_exportState->setWordWrap(true);
     m_exportState->setObjectName(QStringLiteral("exportState"));
@@ -139,8 +144,7 @@ void AdaptersPage::selectionChanged() {
     QStringList lines;
     for (auto version = entry.versions.rbegin(); version != entry.versions.rend(); ++version) {
         QString line = tr("step %1, %2").arg(version->step).arg(formatBytes(static_cast<double>(version->bytes)));
-        if (!version->evalLoss.isEmpty())
-            line += tr(", validation loss %1").arg(formatMetric(version->evalLoss.toDouble()));
+        if (version->loss) line += tr(", validation loss %1").arg(formatMetric(*version->loss));
         if (entry.bestLoss && version->step == entry.bestStep) line += tr("  (best)");
         lines << line;
     }
@@ -150,37 +154,45 @@ void AdaptersPage::selectionChanged() {
     const QString busy = bench().exporter().isRunning() ? tr("An export is running.") : QString();
     setEnabledOrWhy(m_exportPeft, busy.isEmpty() ? notLora : busy, tr("A folder that PEFT loads unchanged"));
     setEnabledOrWhy(m_exportMerged, busy, tr("A Hugging Face folder with safetensors"));
+    showCertificate();
 }
 
 void AdaptersPage::exportAs(const QString& format) {
     const QString run = selectedFolder();
     if (run.isEmpty()) return;
     m_message->hide();
-    bench().exporter().start(run, format, QStringLiteral("%1/exports/%2").arg(run, format), bench().library());
+    bench().exporter().start(run, format, freshExportFolder(run, format), bench().library());
 }
 
 void AdaptersPage::showCertificate() {
     const ExportModel& exporter = bench().exporter();
-    const Certificate& certificate = exporter.certificate();
+    const bool isRunning = exporter.isRunning() && exporter.run() == selectedFolder();
+    const KeptExport kept = isRunning ? KeptExport{} : newestExport(selectedFolder());
+    const Certificate& certificate = kept.certificate;
     m_proof->setVisible(certificate.isKnown && certificate.isOk);
     m_path->setVisible(certificate.isKnown);
-    m_certificate->setText(certificate.json);
     m_certificate->setVisible(certificate.isKnown);
-    if (exporter.isRunning()) {
+    if (isRunning) {
         m_exportState->setText(tr("Exporting, reading back and replaying."));
     } else if (certificate.isKnown) {
-        m_proof->setPixmap(linePixmap(QStringLiteral("proof"), IconTint::Proof, metrics::kIcon, devicePixelRatioF()));
-        m_path->setValue({}, tr("Copy folder"), exporter.folder());
+        m_path->setValue({}, kept.folder.section(QLatin1Char('/'), -2), kept.folder);
         m_exportState->setText(certificate.isOk
                                    ? tr("Proved: the exported files answer like the run.")
                                    : tr("The exported files do not answer like the run. Do not use them."));
+        m_certificate->setText(tr("largest logit error  %1 (allowed %2)\nsame next token      %3\nreplayed             "
+                                  "%4 prompts, %5 positions\nhash                 %6")
+                                   .arg(certificate.maxLogitError, 0, 'g', 3)
+                                   .arg(certificate.tolerance, 0, 'g', 3)
+                                   .arg(formatPercent(certificate.tokenAgreement))
+                                   .arg(certificate.prompts)
+                                   .arg(certificate.positions)
+                                   .arg(shortHash(certificate.exportedHash)));
     } else {
-        m_exportState->clear();
+        m_exportState->setText(tr("Not exported yet."));
     }
     setRole(m_exportState, !certificate.isKnown ? QStringLiteral("muted")
                            : certificate.isOk   ? QStringLiteral("proof")
                                                 : QStringLiteral("error"));
-    selectionChanged();
 }
 
 }  // namespace wb::app

@@ -40,7 +40,7 @@ private:
     QPushButton* m_exportPeft = nullptr;
     QPushButton* m_exportMerged = nullptr;
     QLabel* m_exportState = nullptr;
-    QLabel* m_proof = nullptr;
+    IconLabel* m_proof = nullptr;
     QLabel* m_certificate = nullptr;
     CopyChip* m_path = nullptr;
 };

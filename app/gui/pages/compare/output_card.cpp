@@ -15,7 +15,7 @@ namespace {
 
 // Log-prob at which the tint is strongest: a token of 1 % probability.
 constexpr double kUnsure = 4.6;
-constexpr double kStrongest = 0.55;
+constexpr double kStrongest = 0.45;
 
 QString percent(double logprob) {
     return formatPercent(std::exp(logprob));

@@ -31,8 +31,7 @@ QWidget* PaneView::makeHeader() {
     auto* layout = makeLayout<QHBoxLayout>(header, metrics::kGrid, metrics::kGrid);
     layout->setContentsMargins(metrics::kGap - 4, metrics::kGrid, metrics::kGrid, metrics::kGrid);
     m_name = makeLabel({}, m_index == 0 ? QStringLiteral("base") : QStringLiteral("tuned"));
-    m_proof = new QLabel;
-    m_proof->setPixmap(linePixmap(QStringLiteral("proof"), IconTint::Proof, 16, devicePixelRatioF()));
+    m_proof = new IconLabel(QStringLiteral("proof"), IconTint::Proof, 16);
     m_proof->hide();
     m_modelHash = new CopyChip;
     m_adapterHash = new CopyChip;

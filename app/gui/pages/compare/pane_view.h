@@ -14,6 +14,7 @@ class QVBoxLayout;
 namespace wb::app {
 
 class CopyChip;
+class IconLabel;
 class OutputCard;
 
 // One column of the comparison: who wrote it, how fast, and the answers.
@@ -38,7 +39,7 @@ private:
     int m_index;
     QString m_expectedHash;
     QLabel* m_name = nullptr;
-    QLabel* m_proof = nullptr;
+    IconLabel* m_proof = nullptr;
     QLabel* m_speed = nullptr;
     CopyChip* m_modelHash = nullptr;
     CopyChip* m_adapterHash = nullptr;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/pages/data/audit_list.h"
 
+#include <algorithm>
+
 #include "app/gui/theme/icons.h"
 #include "app/gui/theme/theme.h"
 #include "app/gui/widgets/ui.h"
@@ -23,8 +25,7 @@ void AuditList::setLines(const QVector<AuditLine>& lines) {
     if (lines.isEmpty()) {
         auto* row = new QWidget;
         auto* layout = makeLayout<QHBoxLayout>(row, 0, metrics::kGrid);
-        auto* icon = new QLabel;
-        icon->setPixmap(linePixmap(QStringLiteral("proof"), IconTint::Proof, metrics::kIcon, devicePixelRatioF()));
+        auto* icon = new IconLabel(QStringLiteral("proof"), IconTint::Proof, metrics::kIcon);
         layout->addWidget(icon);
         layout->addWidget(makeLabel(tr("Nothing to object to: every line was read, no answer is cut, no row repeats.")),
                           1);
@@ -32,15 +33,17 @@ void AuditList::setLines(const QVector<AuditLine>& lines) {
     }
     for (const AuditLine& line : lines) m_layout->addWidget(makeLine(line));
     m_layout->addStretch(1);
+    // Up to four findings are seen without scrolling.
+    constexpr int kLineHeight = 38;
+    setFixedHeight(kLineHeight * static_cast<int>(std::clamp<qsizetype>(lines.size(), 1, 4)));
 }
 
 QWidget* AuditList::makeLine(const AuditLine& line) {
     auto* row = new QWidget;
     auto* layout = makeLayout<QHBoxLayout>(row, 0, metrics::kGrid);
     layout->setContentsMargins(0, 3, metrics::kGrid, 3);
-    auto* icon = new QLabel;
-    icon->setPixmap(linePixmap(QStringLiteral("warning"), line.isBlocking ? IconTint::Error : IconTint::Warn,
-                               metrics::kIcon, devicePixelRatioF()));
+    auto* icon =
+        new IconLabel(QStringLiteral("warning"), line.isBlocking ? IconTint::Error : IconTint::Warn, metrics::kIcon);
     auto* headline = makeLabel(line.headline);
     QFont bold = bodyFont();
     bold.setWeight(QFont::DemiBold);

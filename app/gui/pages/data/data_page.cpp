@@ -2,9 +2,9 @@
 #include "app/gui/pages/data/data_page.h"
 
 #include <QComboBox>
+#include <QFileDialog>
 #include <QFileInfo>
 #include <QHeaderView>
-#include <QLineEdit>
 #include <QSplitter>
 #include <QTableView>
 
@@ -77,11 +77,12 @@ QWidget* DataPage::makeContent() {
     m_table->horizontalHeader()->setSectionResizeMode(RowTableModel::Response, QHeaderView::Stretch);
     m_table->setColumnWidth(RowTableModel::Line, 64);
     m_table->setColumnWidth(RowTableModel::TokenCount, 72);
-    m_table->setColumnWidth(RowTableModel::State, 120);
+    m_table->setColumnWidth(RowTableModel::State, 104);
     middle->addWidget(m_table);
     middle->addWidget(makeRowView());
     middle->setStretchFactor(0, 3);
     middle->setStretchFactor(1, 2);
+    middle->setSizes({740, 500});
     layout->addWidget(middle, 1);
     layout->addWidget(makeAudit());
     connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &DataPage::showSelectedRow);
@@ -97,10 +98,6 @@ QWidget* DataPage::makeFilters() {
     m_format = makeChoice(tr("Format"), 220);
     m_template = makeChoice(tr("Template"), 220);
     m_model = makeChoice(tr("Model whose tokenizer counts"), 220);
-    m_template->setEditable(true);
-    m_template->lineEdit()->setPlaceholderText(tr("auto"));
-    m_template->addItems({QStringLiteral("auto"), QStringLiteral("plain"), QStringLiteral("raw"),
-                          QStringLiteral("alpaca"), QStringLiteral("chatml"), QStringLiteral("model")});
     int row = 0;
     for (const auto& [text, box] : {std::pair<QString, QComboBox*>{tr("Format"), m_format},
                                     {tr("Template"), m_template},
@@ -121,10 +118,9 @@ QWidget* DataPage::makeFilters() {
     const auto set = [this](const char* key, const QString& text) {
         bench().recipe().setText(QLatin1String(key), text == QLatin1String("auto") ? QString() : text);
     };
-    connect(m_format, &QComboBox::textActivated, this, [set](const QString& text) { set("format", text); });
-    connect(m_template, &QComboBox::textActivated, this, [set](const QString& text) { set("template", text); });
-    connect(m_template->lineEdit(), &QLineEdit::editingFinished, this,
-            [this, set] { set("template", m_template->currentText()); });
+    connect(m_format, &QComboBox::activated, this,
+            [this, set](int index) { set("format", m_format->itemData(index).toString()); });
+    connect(m_template, &QComboBox::activated, this, &DataPage::chooseTemplate);
     connect(m_model, &QComboBox::activated, this,
             [this, set](int index) { set("model", m_model->itemData(index).toString()); });
     connect(m_histogram, &HistogramView::limitChosen, this,
@@ -192,7 +188,6 @@ QWidget* DataPage::makeAudit() {
     row->addWidget(m_showAll);
     layout->addLayout(row);
     m_audit = new AuditList;
-    m_audit->setFixedHeight(112);
     layout->addWidget(m_audit);
     connect(m_audit, &AuditList::showRequested, this, [this](const QVector<qint64>& lines) {
         bench().data().rows().showOnly(lines);
@@ -225,13 +220,8 @@ void DataPage::refresh() {
         return;
     }
     m_states->showContent();
-    m_format->clear();
-    m_format->addItems(rowsModel.formatChoices());
-    m_format->setCurrentText(rowsModel.settings().format);
-    if (rowsModel.settings().format == QLatin1String("auto")) m_format->setItemText(m_format->currentIndex(), tr("auto"));
-    m_format->setToolTip(tr("Detected: %1. %2").arg(rowsModel.formatTitle(), rowsModel.notes().join(QLatin1Char(' '))));
-    m_template->setEditText(rowsModel.settings().templateName);
-    m_template->setToolTip(tr("In use: %1. %2").arg(rowsModel.templateTitle(), rowsModel.templateDescription()));
+    fillFormats();
+    fillTemplates();
     m_model->clear();
     m_model->addItem(tr("choose a model"), QString());
     for (const QString& path : bench().knownModels()) m_model->addItem(QFileInfo(path).fileName(), path);
@@ -240,6 +230,43 @@ void DataPage::refresh() {
     refreshAudit();
     m_table->selectRow(0);
     showSelectedRow();
+}
+
+void DataPage::fillFormats() {
+    const DataModel& rowsModel = bench().data();
+    m_format->clear();
+    for (const QString& name : rowsModel.formatChoices())
+        m_format->addItem(name == QLatin1String("auto") ? tr("auto: %1").arg(rowsModel.formatTitle()) : name, name);
+    m_format->setCurrentIndex(m_format->findData(rowsModel.settings().format));
+    m_format->setToolTip(rowsModel.notes().join(QLatin1Char('\n')));
+}
+
+void DataPage::fillTemplates() {
+    const DataModel& rowsModel = bench().data();
+    const QString present = rowsModel.settings().templateName;
+    m_template->clear();
+    m_template->addItem(tr("auto: %1").arg(rowsModel.templateTitle()), QStringLiteral("auto"));
+    for (const char* name : {"plain", "raw", "alpaca", "chatml", "model"})
+        m_template->addItem(QLatin1String(name), QLatin1String(name));
+    if (m_template->findData(present) < 0) m_template->addItem(QFileInfo(present).fileName(), present);
+    m_template->addItem(tr("Choose a file…"), QString());
+    m_template->setCurrentIndex(m_template->findData(present));
+    m_template->setToolTip(rowsModel.templateDescription());
+}
+
+void DataPage::chooseTemplate(int index) {
+    const QString chosen = m_template->itemData(index).toString();
+    if (!chosen.isEmpty())
+        return bench().recipe().setText(QStringLiteral("template"),
+                                        chosen == QLatin1String("auto") ? QString() : chosen);
+    fillTemplates();  // until a file is chosen the old one stays
+    auto* dialog =
+        new QFileDialog(this, tr("Choose a template"), QString(), tr("Templates (*.json *.jinja);;All files (*)"));
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    connect(dialog, &QFileDialog::fileSelected, this,
+            [this](const QString& path) { bench().recipe().setText(QStringLiteral("template"), path); });
+    dialog->open();
 }
 
 void DataPage::refreshAudit() {

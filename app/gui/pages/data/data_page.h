@@ -4,7 +4,6 @@
 #include "app/gui/pages/page.h"
 
 class QComboBox;
-class QLineEdit;
 class QPushButton;
 class QTableView;
 
@@ -36,6 +35,9 @@ private:
     void refreshRow();
     void showSelectedRow();
     void goToTrain();
+    void fillFormats();
+    void fillTemplates();
+    void chooseTemplate(int index);
 
     StateStack* m_states = nullptr;
     ElidedLabel* m_file = nullptr;

@@ -21,10 +21,9 @@ QPushButton* makeActionButton(const QString& icon, const QString& headline, cons
     button->setProperty("role", QStringLiteral("action"));
     button->setAccessibleName(headline);
     button->setAccessibleDescription(text);
-    button->setMinimumHeight(92);
-    auto* layout = makeLayout<QHBoxLayout>(button, metrics::kGap, metrics::kGap);
-    auto* picture = new QLabel;
-    picture->setPixmap(linePixmap(icon, IconTint::Text, 28, button->devicePixelRatioF()));
+    auto* layout = makeLayout<QHBoxLayout>(button, metrics::kGrid, metrics::kGap);
+    layout->setContentsMargins(metrics::kGap, metrics::kGrid, metrics::kGap, metrics::kGrid);
+    auto* picture = new IconLabel(icon, IconTint::Text, 28);
     auto* words = new QVBoxLayout;
     words->setSpacing(2);
     auto* muted = makeLabel(text, QStringLiteral("muted"));
@@ -36,7 +35,7 @@ QPushButton* makeActionButton(const QString& icon, const QString& headline, cons
     layout->addWidget(picture);
     layout->addLayout(words, 1);
     // Clicks anywhere belong to the button.
-    for (QLabel* label : button->findChildren<QLabel*>()) label->setAttribute(Qt::WA_TransparentForMouseEvents);
+    for (QWidget* part : button->findChildren<QWidget*>()) part->setAttribute(Qt::WA_TransparentForMouseEvents);
     return button;
 }
 
@@ -67,11 +66,11 @@ QWidget* HomePage::makeActions() {
     auto* row = new QWidget;
     auto* layout = makeLayout<QHBoxLayout>(row, 0, metrics::kGap);
     auto* openSample = makeActionButton(QStringLiteral("sample"), tr("Open the sample"),
-                                    tr("400 rows and a bundled model: from data to comparison in minutes"));
+                                        tr("400 rows and a bundled model: from data to comparison in minutes"));
     auto* openData = makeActionButton(QStringLiteral("data"), tr("Open data"),
-                                  tr("JSONL, JSON, CSV, TSV or text, also .gz and .zst"));
+                                      tr("JSONL, JSON, CSV, TSV or text, also .gz and .zst"));
     auto* openModel = makeActionButton(QStringLiteral("model"), tr("Open a model"),
-                                   tr("A Hugging Face folder, or drop a GGUF file below"));
+                                       tr("A Hugging Face folder, or drop a GGUF file below"));
     openSample->setObjectName(QStringLiteral("openSample"));
     for (QPushButton* button : {openSample, openData, openModel}) layout->addWidget(button, 1);
     connect(openSample, &QPushButton::clicked, this, [this] { bench().openSample(); });
@@ -129,8 +128,7 @@ QWidget* HomePage::makeRuns() {
 QWidget* HomePage::makeMachineLine() {
     auto* row = new QWidget;
     auto* layout = makeLayout<QHBoxLayout>(row, 0, metrics::kGrid);
-    auto* icon = new QLabel;
-    icon->setPixmap(linePixmap(QStringLiteral("machine"), IconTint::Muted, metrics::kIcon, devicePixelRatioF()));
+    auto* icon = new IconLabel(QStringLiteral("machine"), IconTint::Muted, metrics::kIcon);
     m_machine = new ElidedLabel(tr("Looking at this machine"));
     setRole(m_machine, QStringLiteral("muted"));
     m_machine->setObjectName(QStringLiteral("machineLine"));

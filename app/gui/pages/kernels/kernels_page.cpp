@@ -60,10 +60,10 @@ QWidget* KernelsPage::makeContent() {
     m_table->setSortingEnabled(true);
     m_table->sortByColumn(KernelTableModel::Time, Qt::DescendingOrder);
     m_table->horizontalHeader()->setSectionResizeMode(KernelTableModel::Op, QHeaderView::Stretch);
-    const QVector<QPair<int, int>> widths{{KernelTableModel::Model, 72}, {KernelTableModel::Backend, 104},
-                                          {KernelTableModel::Calls, 80}, {KernelTableModel::Time, 80},
-                                          {KernelTableModel::Share, 68}, {KernelTableModel::Flops, 116},
-                                          {KernelTableModel::Bytes, 96}, {KernelTableModel::Peak, 80}};
+    const QVector<QPair<int, int>> widths{{KernelTableModel::Model, 64}, {KernelTableModel::Backend, 84},
+                                          {KernelTableModel::Calls, 76}, {KernelTableModel::Time, 96},
+                                          {KernelTableModel::Share, 62}, {KernelTableModel::Flops, 104},
+                                          {KernelTableModel::Bytes, 88}, {KernelTableModel::Peak, 76}};
     for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
     auto* card = makeCard();
     m_roofline = new RooflinePlot;
@@ -78,6 +78,7 @@ QWidget* KernelsPage::makeContent() {
     splitter->addWidget(card);
     splitter->setStretchFactor(0, 3);
     splitter->setStretchFactor(1, 2);
+    splitter->setSizes({800, 440});
     connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, m_roofline,
             [this](const QModelIndex& current) { m_roofline->setCurrent(current.row()); });
     connect(m_roofline, &RooflinePlot::rowChosen, m_table, [this](int row) { m_table->selectRow(row); });

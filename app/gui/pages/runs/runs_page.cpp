@@ -70,8 +70,8 @@ QWidget* RunsPage::makeContent() {
     m_table->setItemDelegateForColumn(RunsModel::State, new RunStateDelegate(m_table));
     m_table->horizontalHeader()->setSectionResizeMode(RunsModel::Title, QHeaderView::Stretch);
     const QVector<QPair<int, int>> widths{
-        {RunsModel::State, 200},    {RunsModel::Model, 130}, {RunsModel::Method, 80},   {RunsModel::Steps, 110},
-        {RunsModel::BestLoss, 120}, {RunsModel::Curve, 150}, {RunsModel::Started, 150}, {RunsModel::Duration, 110}};
+        {RunsModel::State, 190},    {RunsModel::Model, 96},  {RunsModel::Method, 68},   {RunsModel::Steps, 96},
+        {RunsModel::BestLoss, 116}, {RunsModel::Curve, 130}, {RunsModel::Started, 146}, {RunsModel::Duration, 96}};
     for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
     m_table->setSortingEnabled(true);
     m_table->sortByColumn(RunsModel::Started, Qt::DescendingOrder);
@@ -81,6 +81,7 @@ QWidget* RunsPage::makeContent() {
     splitter->addWidget(makeDetails());
     splitter->setStretchFactor(0, 1);
     splitter->setStretchFactor(1, 1);
+    splitter->setSizes({360, 420});
     connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this, &RunsPage::selectionChanged);
     connect(m_table, &QTableView::activated, this,
             [this](const QModelIndex& index) { bench().openRun(index.data(RunsModel::FolderRole).toString()); });
@@ -136,6 +137,7 @@ QWidget* RunsPage::makeDetails() {
     m_settings->setShowGrid(false);
     m_settings->setEditTriggers(QAbstractItemView::NoEditTriggers);
     m_settings->setSelectionMode(QAbstractItemView::NoSelection);
+    m_settings->setTextElideMode(Qt::ElideLeft);  // of a path the end tells most
     layout->addWidget(m_settingsTitle);
     layout->addWidget(m_settings, 1);
     splitter->addWidget(plotCard);
@@ -201,20 +203,15 @@ void RunsPage::selectionChanged() {
 }
 
 void RunsPage::showCurves() {
-    const Tokens& theme = tokensOf(palette());
     const QVector<RunCurve>& runs = m_curves.curves();
     QVector<PlotSeries> series;
     for (int i = 0; i < runs.size(); ++i) {
         // A run is a tuned model: the list of colours starts after the base.
-        const QColor color = variantColor(theme, i + 1);
         const bool isAlone = runs.size() == 1;
-        if (isAlone)
-            series.append({.name = tr("training"),
-                           .color = blended(theme.text, theme.raised, 0.6),
-                           .points = smoothed(runs[i].training, 0.8)});
+        if (isAlone) series.append({.name = tr("training"), .points = smoothed(runs[i].training, 0.8)});
         const QString id = runs[i].folder.section(QLatin1Char('/'), -1);
         series.append({.name = isAlone ? tr("validation") : id,
-                       .color = color,
+                       .variant = i + 1,
                        .points = runs[i].validation,
                        .hasMarks = true,
                        .marksLowest = isAlone});
@@ -222,14 +219,16 @@ void RunsPage::showCurves() {
     m_plot->setSeries(series);
 
     const QVector<ChangedSetting> changed = changedSettings(runs);
-    m_settingsTitle->setText(runs.size() < 2     ? tr("Changed settings: select two or more runs")
+    m_settingsTitle->setText(runs.isEmpty()      ? tr("Settings")
+                             : runs.size() == 1  ? tr("Settings that differ from the defaults")
                              : changed.isEmpty() ? tr("Changed settings: none, the recipes are equal")
                                                  : tr("Changed settings"));
     m_settings->clear();
     m_settings->setRowCount(static_cast<int>(changed.size()));
-    m_settings->setColumnCount(runs.size() < 2 ? 0 : static_cast<int>(runs.size()) + 1);
+    m_settings->setColumnCount(runs.isEmpty() ? 0 : static_cast<int>(runs.size()) + 1);
     QStringList headings{tr("Setting")};
-    for (const RunCurve& run : runs) headings << run.folder.section(QLatin1Char('/'), -1);
+    for (const RunCurve& run : runs)
+        headings << (runs.size() == 1 ? tr("Value") : run.folder.section(QLatin1Char('/'), -1));
     m_settings->setHorizontalHeaderLabels(headings);
     for (int row = 0; row < changed.size(); ++row) {
         m_settings->setItem(row, 0, new QTableWidgetItem(changed[row].label));
@@ -239,6 +238,7 @@ void RunsPage::showCurves() {
             m_settings->setItem(row, i + 1, item);
         }
     }
+    m_settings->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     m_settings->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
 }
 

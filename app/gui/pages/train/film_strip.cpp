@@ -2,8 +2,11 @@
 #include "app/gui/pages/train/film_strip.h"
 
 #include <QComboBox>
+#include <QPainter>
 #include <QScrollArea>
 #include <QScrollBar>
+#include <QTimer>
+#include <algorithm>
 
 #include "app/gui/theme/theme.h"
 #include "app/gui/widgets/ui.h"
@@ -12,8 +15,35 @@
 namespace wb::app {
 
 namespace {
+
 constexpr int kMaxFrames = 40;
 constexpr int kFrameWidth = 208;
+
+// Wrapped text that takes the height it is given; what does not fit is in the tooltip.
+class WrappedText : public QWidget {
+public:
+    explicit WrappedText(const QString& text) : m_text(text) {
+        setToolTip(text);
+        setAccessibleName(text);
+        setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Expanding);
+    }
+    QSize minimumSizeHint() const override { return {80, fontMetrics().height()}; }
+
+protected:
+    void paintEvent(QPaintEvent*) override {
+        QPainter painter(this);
+        painter.setPen(palette().color(QPalette::WindowText));
+        // Whole lines only.
+        QRect area = rect();
+        area.setHeight(height() / fontMetrics().lineSpacing() * fontMetrics().lineSpacing());
+        painter.setClipRect(area);
+        painter.drawText(area, Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap, m_text);
+    }
+
+private:
+    QString m_text;
+};
+
 }  // namespace
 
 FilmStrip::FilmStrip(QWidget* parent) : QWidget(parent) {
@@ -72,12 +102,8 @@ QWidget* FilmStrip::makeFrame(const QString& caption, const QString& text, const
     frame->setFixedWidth(kFrameWidth);
     auto* layout = makeLayout<QVBoxLayout>(frame, metrics::kGrid, 2);
     layout->addWidget(makeLabel(caption, role));
-    auto* body = makeLabel(text.isEmpty() ? tr("(nothing)") : text);
-    body->setWordWrap(true);
-    body->setAlignment(Qt::AlignTop);
-    body->setToolTip(text);
-    body->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Ignored);
-    layout->addWidget(body, 1);
+    const QString trimmed = text.trimmed();
+    layout->addWidget(new WrappedText(trimmed.isEmpty() ? tr("(nothing)") : trimmed), 1);
     return frame;
 }
 
@@ -104,9 +130,9 @@ void FilmStrip::showReel() {
                                       isBase ? QStringLiteral("base") : QStringLiteral("tuned")));
     }
     m_frames->addStretch(1);
-    QMetaObject::invokeMethod(
-        this, [this] { m_scroll->horizontalScrollBar()->setValue(m_scroll->horizontalScrollBar()->maximum()); },
-        Qt::QueuedConnection);
+    m_scroll->widget()->adjustSize();
+    QTimer::singleShot(
+        0, this, [this] { m_scroll->horizontalScrollBar()->setValue(m_scroll->horizontalScrollBar()->maximum()); });
 }
 
 }  // namespace wb::app

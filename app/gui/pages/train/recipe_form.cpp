@@ -87,17 +87,16 @@ void RecipeForm::addField(QGridLayout& grid, const core::RecipeField& field) {
     label->setMinimumWidth(104);
     QWidget* editor = makeEditor(field);
     label->setBuddy(m_fields[key].editor);
-    auto* help = makeLabel({}, QStringLiteral("muted"));
+    auto* help = new ElidedLabel;
     QFont small = bodyFont();
     small.setPointSizeF(8.5);
     help->setFont(small);
-    help->setWordWrap(true);
-    help->setContentsMargins(1, 0, 0, 7);
+    help->setContentsMargins(0, 0, 0, 7);
     m_fields[key].help = help;
     m_fields[key].helpText = fromView(field.help);
     grid.addWidget(label, row, 0, Qt::AlignLeft | Qt::AlignVCenter);
     grid.addWidget(editor, row, 1);
-    grid.addWidget(help, row + 1, 1);
+    grid.addWidget(help, row + 1, 0, 1, 2);
 }
 
 QWidget* RecipeForm::makeEditor(const core::RecipeField& field) {
@@ -187,7 +186,7 @@ void RecipeForm::show(const QString& key) {
     m_isShowing = false;
 
     const QString problem = m_model.problem(key);
-    field.help->setText(problem.isEmpty() ? field.helpText : problem);
+    field.help->setFullText(problem.isEmpty() ? field.helpText : problem);
     setRole(field.help, problem.isEmpty() ? QStringLiteral("muted") : QStringLiteral("error"));
     field.editor->setProperty("invalid", !problem.isEmpty());
     field.editor->style()->unpolish(field.editor);

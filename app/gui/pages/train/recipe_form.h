@@ -15,6 +15,7 @@ struct RecipeField;
 
 namespace wb::app {
 
+class ElidedLabel;
 class RecipeModel;
 
 // The form of a recipe, generated from the descriptor table: the basic settings first, the rest folded by group. Each
@@ -31,7 +32,7 @@ public:
 private:
     struct Field {
         QWidget* editor = nullptr;
-        QLabel* help = nullptr;
+        ElidedLabel* help = nullptr;
         QString helpText;
     };
 

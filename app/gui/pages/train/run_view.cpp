@@ -19,12 +19,14 @@ namespace {
 constexpr double kSmoothing = 0.8;
 
 // A number with its caption below: step, best, rate, time left.
-QWidget* makeFigure(QLabel*& value, const QString& caption) {
+QWidget* makeFigure(QLabel*& value, const QString& text, QLabel** caption = nullptr) {
     auto* holder = new QWidget;
     auto* layout = makeLayout<QVBoxLayout>(holder, 0, 0);
     value = makeLabel(QStringLiteral("–"), QStringLiteral("figure"));
     layout->addWidget(value);
-    layout->addWidget(makeLabel(caption, QStringLiteral("muted")));
+    auto* label = makeLabel(text, QStringLiteral("muted"));
+    layout->addWidget(label);
+    if (caption) *caption = label;
     return holder;
 }
 
@@ -93,7 +95,7 @@ QWidget* RunView::makeHeader() {
     figures->addWidget(makeFigure(m_progress, tr("step")));
     figures->addWidget(makeFigure(m_best, tr("best validation loss")));
     figures->addWidget(makeFigure(m_rate, tr("speed")));
-    figures->addWidget(makeFigure(m_left, tr("time left")));
+    figures->addWidget(makeFigure(m_left, tr("time left"), &m_leftCaption));
     figures->addStretch(1);
     layout->addLayout(figures);
 
@@ -176,9 +178,15 @@ void RunView::refreshHeader() {
     const auto best = run.validationLoss().lowest();
     m_best->setText(best ? formatMetric(best->y()) : QStringLiteral("–"));
     const bool isRunning = run.state() == core::RunState::Running;
-    m_rate->setText(run.lastStep() ? formatTokenRate(run.lastStep()->tokensPerSecond) : QStringLiteral("–"));
+    const auto& finished = run.finished();
+    const double rate = finished && finished->tokensPerSecond > 0 ? finished->tokensPerSecond
+                        : run.lastStep()                          ? run.lastStep()->tokensPerSecond
+                                                                  : 0;
+    m_rate->setText(formatTokenRate(rate));
     const auto left = run.secondsLeft();
-    m_left->setText(left ? formatDuration(*left) : run.isLive() ? QStringLiteral("–") : tr("ended"));
+    const bool isOver = finished && !run.isLive();
+    m_leftCaption->setText(isOver ? tr("took") : tr("time left"));
+    m_left->setText(isOver ? formatDuration(finished->seconds) : left ? formatDuration(*left) : QStringLiteral("–"));
     const bool canResume = run.state() == core::RunState::Stopped || run.state() == core::RunState::Interrupted;
     m_pause->setVisible(run.isLive());
     m_stop->setVisible(run.isLive());
@@ -193,29 +201,25 @@ void RunView::refreshHeader() {
 }
 
 void RunView::refreshPlots() {
-    const Tokens& theme = tokensOf(palette());
     RunModel& run = m_workbench.run();
-    const QColor neutral = blended(theme.text, theme.raised, 0.7);
     QVector<PlotSeries> losses;
     const auto& raw = run.trainLoss().points();
-    losses.append({.name = tr("training, raw"), .color = neutral, .points = raw, .isFaint = true});
-    losses.append({.name = tr("training"), .color = neutral, .points = smoothed(raw, kSmoothing)});
+    losses.append({.name = tr("training, raw"), .points = raw, .isFaint = true});
+    losses.append({.name = tr("training"), .points = smoothed(raw, kSmoothing)});
     const auto& validation = run.validationLoss().points();
     // The evaluation before the first step is the base model's own loss: the level to beat.
     if (!validation.isEmpty() && validation.first().x() == 0 && !raw.isEmpty())
         losses.append({.name = tr("base"),
-                       .color = theme.base,
+                       .variant = 0,
                        .points = {validation.first(), {raw.last().x(), validation.first().y()}},
                        .isDashed = true});
     losses.append(
-        {.name = tr("validation"), .color = theme.tuned, .points = validation, .hasMarks = true, .marksLowest = true});
+        {.name = tr("validation"), .variant = 1, .points = validation, .hasMarks = true, .marksLowest = true});
     m_loss->setSeries(losses);
-    m_rates->setSeries({{.name = tr("learning rate"), .color = neutral, .points = run.learningRate().points()},
-                        {.name = tr("gradient norm"),
-                         .color = variantColor(theme, 2),
-                         .points = run.gradNorm().points(),
-                         .isOnRightAxis = true}});
-    m_speed->setSeries({{.name = tr("tok/s"), .color = neutral, .points = run.tokensPerSecond().points()}});
+    m_rates->setSeries(
+        {{.name = tr("learning rate"), .points = run.learningRate().points()},
+         {.name = tr("gradient norm"), .variant = 2, .points = run.gradNorm().points(), .isOnRightAxis = true}});
+    m_speed->setSeries({{.name = tr("tok/s"), .points = run.tokensPerSecond().points()}});
     m_film->setReels(run.samples());
     m_lane->setRows(run.kernels().rows, m_workbench.machine().peak());
 }

@@ -41,6 +41,7 @@ private:
     QLabel* m_best = nullptr;
     QLabel* m_rate = nullptr;
     QLabel* m_left = nullptr;
+    QLabel* m_leftCaption = nullptr;
     QPushButton* m_pause = nullptr;
     QPushButton* m_stop = nullptr;
     QPushButton* m_resume = nullptr;

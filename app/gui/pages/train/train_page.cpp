@@ -28,7 +28,7 @@ TrainPage::TrainPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr
     splitter->addWidget(makeLeft());
     splitter->addWidget(m_view);
     splitter->setStretchFactor(1, 1);
-    splitter->setSizes({360, 900});
+    splitter->setSizes({376, 884});
     body().addWidget(splitter, 1);
     makeActions();
 
@@ -44,7 +44,7 @@ TrainPage::TrainPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr
 
 QWidget* TrainPage::makeLeft() {
     auto* left = new QWidget;
-    left->setMinimumWidth(320);
+    left->setMinimumWidth(340);
     auto* layout = makeLayout<QVBoxLayout>(left, 0, metrics::kGrid);
     auto* presetRow = new QHBoxLayout;
     presetRow->setSpacing(metrics::kGrid);
@@ -152,8 +152,7 @@ void TrainPage::refreshStart() {
     if (reason.isEmpty() && workbench.launcher().isBusy()) reason = tr("Starting.");
     if (reason.isEmpty() && workbench.data().isLoading()) reason = tr("The data is being read.");
     if (reason.isEmpty() && workbench.data().undecidedRows() > 0)
-        reason = tr("%n row(s) need a decision on the Data page.", nullptr,
-                    static_cast<int>(workbench.data().undecidedRows()));
+        reason = tr("Rows without a decision on the Data page: %1.").arg(workbench.data().undecidedRows());
     if (reason.isEmpty() && plan && !plan->fits)
         reason = tr("It does not fit: choose a smaller batch of tokens, a shorter maximum length or LoRA.");
     m_reason->setText(reason);
