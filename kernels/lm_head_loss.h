@@ -35,6 +35,10 @@ struct LmHeadLossArgs {
 };
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
 
+// Chunks are padded with zero rows to a multiple of this, so that the matrix products meet few different shapes (each
+// new one costs code generation) whatever the number of labels.
+inline constexpr int64_t kLossRowMultiple = 16;
+
 // Where the parts of the workspace lie, in bytes from its start. For implementations of the op.
 struct LmHeadLossLayout {
     int64_t chunkRows = 0;

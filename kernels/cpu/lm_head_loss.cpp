@@ -118,10 +118,6 @@ HWY_EXPORT(CrossEntropyRow);
 
 namespace {
 
-// Chunks are padded with zero rows to a multiple of this, so that the matrix products meet few different shapes
-// (each new one costs code generation) whatever the number of labels.
-constexpr int64_t kRowMultiple = 16;
-
 class LossPass {
 public:
     LossPass(const Context& context, const LmHeadLossArgs& args)
@@ -170,7 +166,7 @@ private:
 
     void runChunk(int64_t first, int64_t count) {
         const int32_t* rows = m_rows + first;
-        const int64_t padded = std::min(m_layout.chunkRows, (count + kRowMultiple - 1) / kRowMultiple * kRowMultiple);
+        const int64_t padded = (count + kLossRowMultiple - 1) / kLossRowMultiple * kLossRowMultiple;
         const bool isDirect = padded == count && rows[count - 1] - rows[0] == count - 1;
         const void* hidden = isDirect ? rowOf(m_args.hidden.data, rows[0]) : gather(rows, count, padded);
         auto* logits = part<float>(m_layout.logits);
