@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/setup.h"
 
+#include "core/model/model_folder_writer.h"
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
@@ -37,6 +38,32 @@ void checkVocabulary(const TrainingSetup& setup) {
                             setup.tokenizer->vocabularySize(), setup.config.vocabularySize)};
 }
 
+fs::path tokenizerPath(const TrainingSetup& setup) {
+    return setup.recipe.tokenizer.empty() ? setup.modelPath : fs::path(setup.recipe.tokenizer);
+}
+
+// Files that make a checkpoint of all weights a model folder of its own: those beside the tokenizer, then those beside
+// the model that have other names.
+std::vector<fs::path> companionsOf(const TrainingSetup& setup) {
+    const auto folderOf = [](const fs::path& path) { return fs::is_directory(path) ? path : path.parent_path(); };
+    std::vector<fs::path> files = core::companionFilesOf(folderOf(tokenizerPath(setup)));
+    for (const fs::path& file : core::companionFilesOf(folderOf(setup.modelPath))) {
+        const bool isKnown =
+            std::ranges::any_of(files, [&](const fs::path& other) { return other.filename() == file.filename(); });
+        if (!isKnown) files.push_back(file);
+    }
+    return files;
+}
+
+// The vocabulary inside a GGUF file is no file that could be copied.
+void requireTokenizerFiles(const TrainingSetup& setup) {
+    if (setup.recipe.method != core::TuneMethod::Full || tokenizerPath(setup).extension() != ".gguf") return;
+    throw Error{ErrorCode::Unsupported,
+                "full tuning of a GGUF file is not supported: its checkpoints would have no tokenizer. Use method "
+                "lora, or give "
+                "the tokenizer of the original model folder with --tokenizer"};
+}
+
 }  // namespace
 
 TrainingSetup prepareTraining(const core::Recipe& recipe, int threads) {
@@ -44,7 +71,9 @@ TrainingSetup prepareTraining(const core::Recipe& recipe, int threads) {
     TrainingSetup setup;
     setup.recipe = recipe;
     openModel(setup);
-    setup.tokenizer = core::loadTokenizer(recipe.tokenizer.empty() ? setup.modelPath : fs::path(recipe.tokenizer));
+    requireTokenizerFiles(setup);
+    setup.tokenizer = core::loadTokenizer(tokenizerPath(setup));
+    setup.companions = companionsOf(setup);
     checkVocabulary(setup);
 
     setup.data = prepareObjective({.recipe = setup.recipe,

@@ -20,6 +20,7 @@ struct TrainingSetup {
     std::optional<core::ModelSource> source;  // absent from scratch
     core::ModelConfig config;
     std::unique_ptr<core::Tokenizer> tokenizer;
+    std::vector<std::filesystem::path> companions;  // tokenizer and the like, which a fully tuned model takes along
     ObjectiveData data;
     PackOptions packing;
     ScheduleOptions schedule;

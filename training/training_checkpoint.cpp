@@ -70,7 +70,7 @@ core::CheckpointInfo saveCheckpoint(const core::RunFolder& run, const TrainingSe
             .lora = tuning.adapter()->config(), .baseModel = setup.modelPath.string(), .sourceJson = {}};
         adapters::writePeftAdapter(tuning.context(), *tuning.adapter(), peft, adapterFolderOf(folder));
     } else {
-        core::writeModelFolder(tuning.context(), tuning.model(), core::companionFilesOf(setup.modelPath), folder);
+        core::writeModelFolder(tuning.context(), tuning.model(), setup.companions, folder);
     }
     core::writeTensorFile(tuning.context(), folder / kOptimizerFile, tuning.optimizerTensors());
     core::writeFileAtomically(folder / kStateFile, toJson(state).dump(2) + "\n");

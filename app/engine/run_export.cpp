@@ -102,6 +102,13 @@ adapters::Certificate exportRun(const kernels::Context& context, const core::Run
     const bool isAdapter = source.kind == TunedSource::Kind::Adapter;
     const fs::path basePath = isAdapter ? fs::path(recipe.model) : source.folder;
 
+    const std::vector<fs::path> companions = core::companionFilesOf(basePath);
+    if (format == "safetensors" && companions.empty()) {
+        throw Error{ErrorCode::Unsupported,
+                    fmt::format("{} has no tokenizer files that a model folder could take along; export as peft",
+                                basePath.string())};
+    }
+
     ModelHost host(context);
     const Variant tuned = host.tuned(basePath, source);
     const std::vector<adapters::ReplaySequence> sequences = heldOutAnswers(context, recipe, tuned);
@@ -113,7 +120,7 @@ adapters::Certificate exportRun(const kernels::Context& context, const core::Run
                     .model = *tuned.loaded->model,
                     .adapter = adapter,
                     .baseModel = recipe.model,
-                    .companions = core::companionFilesOf(basePath)},
+                    .companions = companions},
                    partial.path());
 
     ModelHost fresh(context);
