@@ -11,6 +11,8 @@
 namespace wb::inference {
 
 struct GenerationOptions {
+    static constexpr int64_t kMaxRows = 256;  // beams or outputs: the cache holds a sequence for each
+
     int64_t maxNewTokens = 128;
     SamplerOptions sampler;
     int64_t numBeams = 1;               // above 1: beam search, and the sampler is not used

@@ -26,10 +26,20 @@ void check(const GenerationRequest& request, const core::ModelConfig& config) {
         throw Error{ErrorCode::InvalidArgument,
                     "the prompt has no tokens and the model no start token; give it some text"};
     }
+    for (const TokenId id : request.promptIds) {
+        if (id >= 0 && id < config.vocabularySize) continue;
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("the prompt holds token {}, the model has 0 to {}", id, config.vocabularySize - 1)};
+    }
     if (options.maxNewTokens < 1 || options.numBeams < 1 || options.numReturn < 1) {
         throw Error{ErrorCode::InvalidArgument,
                     fmt::format("{} new tokens, {} beams and {} outputs: each must be at least 1", options.maxNewTokens,
                                 options.numBeams, options.numReturn)};
+    }
+    if (rowsOf(options) > GenerationOptions::kMaxRows) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{} beams and {} outputs: each may be {} at most", options.numBeams, options.numReturn,
+                                GenerationOptions::kMaxRows)};
     }
     if (options.numBeams > 1 && options.numReturn > options.numBeams) {
         throw Error{ErrorCode::InvalidArgument,
@@ -37,7 +47,7 @@ void check(const GenerationRequest& request, const core::ModelConfig& config) {
                                 options.numBeams)};
     }
     const auto prompt = static_cast<int64_t>(request.promptIds.size());
-    if (prompt + options.maxNewTokens > config.maxPositions) {
+    if (options.maxNewTokens > config.maxPositions - prompt) {
         throw Error{
             ErrorCode::InvalidArgument,
             fmt::format("{} prompt tokens and {} new ones exceed the model's {} positions; shorten the prompt or ask "

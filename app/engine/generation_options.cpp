@@ -18,10 +18,10 @@ void GenerationArguments::addTo(CLI::App& command) {
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
         ->capture_default_str();
     command.add_option("--num-beams", generation.numBeams, "Beam search of this width")
-        ->check(CLI::Range(1, 256))
+        ->check(CLI::Range(int64_t{1}, inference::GenerationOptions::kMaxRows))
         ->capture_default_str();
     command.add_option("--num-return", generation.numReturn, "Outputs to return")
-        ->check(CLI::Range(1, 256))
+        ->check(CLI::Range(int64_t{1}, inference::GenerationOptions::kMaxRows))
         ->capture_default_str();
     command
         .add_option("--length-penalty", generation.lengthPenalty,

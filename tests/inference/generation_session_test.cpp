@@ -211,6 +211,14 @@ TEST_F(GenerationSessionTest, refusesWhatCannotBeDone) {
     beams.options.numBeams = 3;
     beams.options.numReturn = 4;
     EXPECT_THAT(refusal(beams), testing::HasSubstr("4 outputs wanted of 3 beams"));
+    beams.options.numBeams = 257;
+    EXPECT_THAT(refusal(beams), testing::HasSubstr("each may be 256 at most"));
+    EXPECT_THAT(refusal(ask(5, 1, std::numeric_limits<int64_t>::max())), testing::HasSubstr("at most 123 new tokens"));
+    for (const TokenId id : {-1, static_cast<TokenId>(kVocabulary)}) {
+        GenerationRequest foreign = ask(5, 1);
+        foreign.promptIds[2] = id;
+        EXPECT_THAT(refusal(foreign), testing::HasSubstr("the model has 0 to 25"));
+    }
 }
 
 }  // namespace
