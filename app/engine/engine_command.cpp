@@ -35,13 +35,15 @@ void run(const Options& options, const CommandContext& context) {
     LineWriter write;
     const auto send = [&write](const core::Reply& reply) { write(reply); };
     RequestQueue queue;
+    // First: if there is no such device, nobody must be left waiting for input.
+    EngineServer server(context, queue, send);
     std::jthread reader([&] {
         queue.readAll(std::cin, [&](const std::string& id, const std::string& problem) {
             send({id, core::ErrorReply{errorCodeName(ErrorCode::InvalidArgument), problem,
                                        "Send one JSON object a line."}});
         });
     });
-    EngineServer(context, queue, send).run();
+    server.run();
 }
 
 }  // namespace

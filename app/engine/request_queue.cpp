@@ -38,8 +38,9 @@ void RequestQueue::readAll(std::istream& input,
         if (line.empty()) continue;
         try {
             core::Request request = core::parseRequest(line);
-            if (std::holds_alternative<core::ShutdownRequest>(request.body)) break;
+            const bool isLast = std::holds_alternative<core::ShutdownRequest>(request.body);
             push(std::move(request));
+            if (isLast) break;
         } catch (const Error& error) {
             refuse(core::requestIdOf(line), error.what());
         }
