@@ -60,7 +60,7 @@ std::vector<core::Alternative> alternativesOf(const core::Tokenizer& tokenizer,
                                               const std::vector<inference::TokenAlternative>& top) {
     std::vector<core::Alternative> alternatives;
     for (const inference::TokenAlternative& one : top)
-        alternatives.push_back({one.id, tokenizer.tokenBytes(one.id), one.logprob});
+        alternatives.push_back({one.id, core::tokenBytesOrNone(tokenizer, one.id), one.logprob});
     return alternatives;
 }
 

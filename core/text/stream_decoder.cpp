@@ -17,7 +17,12 @@ std::string Tokenizer::decode(std::span<const TokenId> ids) const {
     return text + decoder.flush();
 }
 
+std::string tokenBytesOrNone(const Tokenizer& tokenizer, TokenId id) {
+    return id >= tokenizer.vocabularySize() ? std::string() : tokenizer.tokenBytes(id);
+}
+
 std::string StreamDecoder::push(TokenId id) {
+    if (id >= m_tokenizer.vocabularySize()) return {};
     if (m_tokenizer.isSpecial(id)) return {};
     const auto kind = m_tokenizer.isByteToken(id) ? TextAssembler::TokenKind::Byte : TextAssembler::TokenKind::Text;
     return m_assembler.push(m_tokenizer.tokenBytes(id), kind);

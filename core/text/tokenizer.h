@@ -61,7 +61,8 @@ public:
     virtual Encoding encode(std::string_view text, SpecialTokens special = SpecialTokens::None) const = 0;
 
     // The whole text of a sequence, as the reference implementation decodes it with special tokens skipped (and without
-    // its optional clean-up of spaces). Throws InvalidArgument on an id outside the vocabulary.
+    // its optional clean-up of spaces). Ids at or above vocabularySize() add nothing; throws InvalidArgument on a
+    // negative one.
     virtual std::string decode(std::span<const TokenId> ids) const;
 
     // How tokenBytes() of a sequence are joined to its text.
@@ -85,6 +86,10 @@ std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view t
 // such file, or of a GGUF file. Throws NotFound, CorruptFile or Unsupported, naming the file and the feature.
 std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& modelPath);
 
+// tokenBytes(), or nothing for a row of the model's table that the vocabulary has no token for: many models round the
+// table up, and an untrained one may well choose such a row.
+std::string tokenBytesOrNone(const Tokenizer& tokenizer, TokenId id);
+
 // Turns a stream of ids into text whose pieces are always whole code points: bytes of an incomplete one are held back.
 // Joining all pieces and flush() gives decode() of the same ids. Special tokens give nothing. One instance per stream;
 // not thread-safe.
@@ -92,6 +97,7 @@ class StreamDecoder {
 public:
     explicit StreamDecoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer), m_assembler(tokenizer.decodeRules()) {}
 
+    // Ids at or above vocabularySize() add no text (see tokenBytesOrNone).
     std::string push(TokenId id);
     std::string flush();  // what is left at the end, with U+FFFD for bytes that never became a character
 

@@ -156,6 +156,17 @@ TEST_F(GenerationSessionTest, endsAtEndTokensStopStringsAndLength) {
     EXPECT_EQ(cut.text, whole.text.substr(0, whole.text.find(request.options.stop.front())));
 }
 
+TEST_F(GenerationSessionTest, rowsOfTheTableWithoutATokenAddNoText) {
+    // A model whose table is larger than the vocabulary of its tokenizer, as many are.
+    const test::LetterTokenizer small{kVocabulary / 2};
+    GenerationSession session(m_device, *m_model, small, {ask(5, 2)});
+    session.run();
+    const GenerationOutput output = session.result(0).outputs.front();
+    const auto named = std::ranges::count_if(output.ids, [](TokenId id) { return id < kVocabulary / 2; });
+    ASSERT_LT(named, static_cast<std::ptrdiff_t>(output.ids.size())) << "the test needs a row without a token";
+    EXPECT_EQ(static_cast<std::ptrdiff_t>(output.text.size()), named);
+}
+
 TEST_F(GenerationSessionTest, sampledOutputsDifferFromEachOtherAndRepeatWithTheSeed) {
     GenerationRequest request = ask(5, 2);
     request.options.sampler.temperature = 1.5;
