@@ -3,7 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "app/engine/command_context.h"
+#include "kernels/attention.h"
+#include "kernels/base/error.h"
 
 namespace wb::app {
 
@@ -40,13 +44,26 @@ void GenerationArguments::addTo(CLI::App& command) {
     command
         .add_option("--repetition-penalty", sampler.repetitionPenalty, "Above 1: tokens seen before become less likely")
         ->check(CLI::Range(0.1, 10.0));
-    command.add_option("--seed", sampler.seed, "Seed of the sampler")->capture_default_str();
+    command.add_option("--seed", sampler.seed, "Seed of the sampler")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     command.add_option("--stop", generation.stop, "Text that ends an output; may be given more than once")
         ->type_name("TEXT");
     command.add_option("--attention", attention, "auto, math, memory_efficient or flash")->capture_default_str();
 }
 
 void GenerationArguments::check() const {
+    const inference::SamplerOptions& sampler = generation.sampler;
+    for (const double value :
+         {sampler.temperature, sampler.topP, sampler.minP, sampler.repetitionPenalty, generation.lengthPenalty}) {
+        // No range excludes a NaN.
+        if (!std::isfinite(value)) throw UsageError(fmt::format("{} is no value for an option of generation", value));
+    }
+    try {
+        kernels::parseAttentionBackend(attention);
+    } catch (const Error& error) {
+        throw UsageError(error.what());
+    }
     if (generation.numBeams > 1 && generation.sampler.temperature > 0) {
         throw UsageError("--num-beams searches for the most likely output; leave out --temperature");
     }

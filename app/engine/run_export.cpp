@@ -25,7 +25,9 @@ constexpr int64_t kReplayTokens = 32;
 // The folder's name while it is being written; removed again unless it is kept.
 class PartialFolder {
 public:
-    explicit PartialFolder(fs::path target) : m_target(std::move(target)), m_partial(m_target.string() + ".partial") {
+    // "out/" is out: the slash would put the partial folder inside.
+    explicit PartialFolder(const fs::path& target)
+        : m_target(target.has_filename() ? target : target.parent_path()), m_partial(m_target.string() + ".partial") {
         std::error_code error;
         if (fs::exists(m_target, error) && !fs::is_empty(m_target, error)) {
             throw Error{ErrorCode::InvalidArgument,
