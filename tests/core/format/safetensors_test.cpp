@@ -166,8 +166,8 @@ TEST(Safetensors, NamesTheCheckThatFailed) {
 }
 
 TEST(Safetensors, NamesForeignFilesAndSaysWhatToDo) {
-    WB_EXPECT_ERROR(openBytes(std::string("\x80\x02}q\x00(X\x05\x00\x00\x00modelq", 19)), ErrorCode::Unsupported,
-                    "pickle");
+    const std::string_view pickle("\x80\x02}q\x00(X\x05\x00\x00\x00modelq", 17);
+    WB_EXPECT_ERROR(openBytes(std::string(pickle)), ErrorCode::Unsupported, "pickle");
     WB_EXPECT_ERROR(openBytes("PK\x03\x04 archive/data.pkl"), ErrorCode::Unsupported, "any program");
     WB_EXPECT_ERROR(openBytes("GGUF\x03"), ErrorCode::Unsupported, "GGUF");
     WB_EXPECT_ERROR(openBytes("\x89HDF\r\n\x1a\n 1234567"), ErrorCode::Unsupported, "HDF5");
