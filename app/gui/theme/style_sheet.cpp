@@ -105,7 +105,7 @@ QTableView::item:focus { border: none; }
 QListView::item { padding: 4px 8px; }
 QListView::item:selected { background: @selection; color: @text; }
 QHeaderView { background: @raised; border: none; }
-QHeaderView::section { background: @raised; color: @textMuted; border: none; border-bottom: 1px solid @line; padding: 6px; font-weight: 400; }
+QHeaderView::section { background: @raised; color: @textMuted; border: none; border-bottom: 1px solid @line; padding: 6px 9px; font-weight: 400; }
 QHeaderView::up-arrow { image: url(:/icons/control-up.svg); width: 10px; height: 10px; }
 QHeaderView::down-arrow { image: url(:/icons/control-down.svg); width: 10px; height: 10px; }
 QTableCornerButton::section { background: @raised; border: none; }

@@ -61,7 +61,7 @@ void RooflinePlot::updateRanges() {
 }
 
 QRectF RooflinePlot::plotArea() const {
-    return QRectF(rect()).adjusted(92, 12, -28, -44);
+    return QRectF(rect()).adjusted(92, 12, -28, -50);
 }
 
 QPointF RooflinePlot::at(double intensity, double rate) const {
@@ -82,7 +82,7 @@ void RooflinePlot::paintAxes(QPainter& painter) const {
         painter.setPen(theme.sunken);
         painter.drawLine(QPointF(px, area.top()), QPointF(px, area.bottom()));
         painter.setPen(theme.textMuted);
-        painter.drawText(QRectF(px - 40, area.bottom() + 4, 80, 16), Qt::AlignHCenter,
+        painter.drawText(QRectF(px - 40, area.bottom() + 9, 80, 16), Qt::AlignHCenter,
                          QString::number(x, x < 1e5 ? 'g' : 'e', x < 1e5 ? 5 : 0));
     }
     for (double y = m_y.low; y <= m_y.high * 1.001; y *= 10) {

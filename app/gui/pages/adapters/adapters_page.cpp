@@ -48,8 +48,8 @@ QWidget* AdaptersPage::makeContent() {
     m_table->horizontalHeader()->setSectionResizeMode(AdapterListModel::Title, QHeaderView::Stretch);
     const QVector<QPair<int, int>> widths{{AdapterListModel::Base, 96},
                                           {AdapterListModel::Kind, 112},
-                                          {AdapterListModel::BestLoss, 116},
-                                          {AdapterListModel::Versions, 100},
+                                          {AdapterListModel::BestLoss, 132},
+                                          {AdapterListModel::Versions, 116},
                                           {AdapterListModel::Size, 80}};
     for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
     splitter->addWidget(m_table);

@@ -6,6 +6,7 @@
 #include <QFileInfo>
 #include <QHeaderView>
 #include <QLineEdit>
+#include <QStyledItemDelegate>
 #include <QTableView>
 
 #include "app/gui/widgets/state_stack.h"
@@ -22,6 +23,23 @@ QString testFileBeside(const QString& data) {
         QStringLiteral("%1/%2_test.%3").arg(info.absolutePath(), info.completeBaseName(), info.suffix());
     return QFileInfo::exists(candidate) ? candidate : QString();
 }
+
+// Writes a column in the colour of its model.
+class VariantDelegate : public QStyledItemDelegate {
+public:
+    VariantDelegate(int variant, QObject* parent) : QStyledItemDelegate(parent), m_variant(variant) {}
+
+protected:
+    void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override {
+        QStyledItemDelegate::initStyleOption(option, index);
+        const QColor color = variantColor(tokensOf(option->palette), m_variant);
+        option->palette.setColor(QPalette::Text, color);
+        option->palette.setColor(QPalette::HighlightedText, color);
+    }
+
+private:
+    int m_variant;
+};
 
 }  // namespace
 
@@ -90,6 +108,8 @@ QWidget* EvaluatePage::makeContent() {
     m_caption = makeLabel({}, QStringLiteral("muted"));
     m_table = makeTable(QT_TRANSLATE_NOOP("Tables", "Scores of base and tuned"));
     m_table->setModel(&bench().evaluate());
+    m_table->setItemDelegateForColumn(EvaluateModel::Base, new VariantDelegate(0, m_table));
+    m_table->setItemDelegateForColumn(EvaluateModel::Tuned, new VariantDelegate(1, m_table));
     m_table->setMaximumWidth(760);
     m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
     m_table->setFixedHeight(5 * 30 + 40);

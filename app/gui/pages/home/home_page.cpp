@@ -113,7 +113,7 @@ QWidget* HomePage::makeRuns() {
     m_runs->setColumnWidth(RunsModel::State, 190);
     m_runs->setColumnWidth(RunsModel::Curve, 160);
     m_runs->setColumnWidth(RunsModel::Steps, 110);
-    m_runs->setColumnWidth(RunsModel::BestLoss, 120);
+    m_runs->setColumnWidth(RunsModel::BestLoss, 132);
     m_runs->setColumnWidth(RunsModel::Started, 150);
     layout->addWidget(m_noRuns);
     layout->addWidget(m_runs, 1);

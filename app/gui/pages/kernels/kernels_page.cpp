@@ -62,8 +62,8 @@ QWidget* KernelsPage::makeContent() {
     m_table->horizontalHeader()->setSectionResizeMode(KernelTableModel::Op, QHeaderView::Stretch);
     const QVector<QPair<int, int>> widths{{KernelTableModel::Model, 64}, {KernelTableModel::Backend, 84},
                                           {KernelTableModel::Calls, 76}, {KernelTableModel::Time, 96},
-                                          {KernelTableModel::Share, 62}, {KernelTableModel::Flops, 104},
-                                          {KernelTableModel::Bytes, 88}, {KernelTableModel::Peak, 76}};
+                                          {KernelTableModel::Share, 70}, {KernelTableModel::Flops, 120},
+                                          {KernelTableModel::Bytes, 96}, {KernelTableModel::Peak, 80}};
     for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
     auto* card = makeCard();
     m_roofline = new RooflinePlot;

@@ -22,6 +22,11 @@ namespace {
 // The first eight runs get a colour each; more in one chart could not be told apart.
 constexpr int kMaxCurves = 8;
 
+// Of a path the end tells most.
+QString shortPath(const QString& value) {
+    return value.startsWith(QLatin1Char('/')) ? value.section(QLatin1Char('/'), -1) : value;
+}
+
 }  // namespace
 
 RunsPage::RunsPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr("Runs"), parent) {
@@ -70,8 +75,8 @@ QWidget* RunsPage::makeContent() {
     m_table->setItemDelegateForColumn(RunsModel::State, new RunStateDelegate(m_table));
     m_table->horizontalHeader()->setSectionResizeMode(RunsModel::Title, QHeaderView::Stretch);
     const QVector<QPair<int, int>> widths{
-        {RunsModel::State, 190},    {RunsModel::Model, 96},  {RunsModel::Method, 68},   {RunsModel::Steps, 96},
-        {RunsModel::BestLoss, 116}, {RunsModel::Curve, 130}, {RunsModel::Started, 146}, {RunsModel::Duration, 96}};
+        {RunsModel::State, 190},    {RunsModel::Model, 96},  {RunsModel::Method, 84},   {RunsModel::Steps, 96},
+        {RunsModel::BestLoss, 132}, {RunsModel::Curve, 130}, {RunsModel::Started, 150}, {RunsModel::Duration, 104}};
     for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
     m_table->setSortingEnabled(true);
     m_table->sortByColumn(RunsModel::Started, Qt::DescendingOrder);
@@ -137,7 +142,6 @@ QWidget* RunsPage::makeDetails() {
     m_settings->setShowGrid(false);
     m_settings->setEditTriggers(QAbstractItemView::NoEditTriggers);
     m_settings->setSelectionMode(QAbstractItemView::NoSelection);
-    m_settings->setTextElideMode(Qt::ElideLeft);  // of a path the end tells most
     layout->addWidget(m_settingsTitle);
     layout->addWidget(m_settings, 1);
     splitter->addWidget(plotCard);
@@ -233,7 +237,7 @@ void RunsPage::showCurves() {
     for (int row = 0; row < changed.size(); ++row) {
         m_settings->setItem(row, 0, new QTableWidgetItem(changed[row].label));
         for (int i = 0; i < changed[row].values.size(); ++i) {
-            auto* item = new QTableWidgetItem(changed[row].values[i]);
+            auto* item = new QTableWidgetItem(shortPath(changed[row].values[i]));
             item->setToolTip(changed[row].values[i]);
             m_settings->setItem(row, i + 1, item);
         }

@@ -5,7 +5,7 @@
 #include <QPainter>
 #include <QScrollArea>
 #include <QScrollBar>
-#include <QTimer>
+#include <QTextLayout>
 #include <algorithm>
 
 #include "app/gui/theme/theme.h"
@@ -33,11 +33,24 @@ protected:
     void paintEvent(QPaintEvent*) override {
         QPainter painter(this);
         painter.setPen(palette().color(QPalette::WindowText));
-        // Whole lines only.
-        QRect area = rect();
-        area.setHeight(height() / fontMetrics().lineSpacing() * fontMetrics().lineSpacing());
-        painter.setClipRect(area);
-        painter.drawText(area, Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap, m_text);
+        QTextLayout layout(QString(m_text).replace(QLatin1Char('\n'), QChar::LineSeparator), font());
+        layout.beginLayout();
+        // Whole lines only; the last one says that there is more.
+        for (qreal y = 0;;) {
+            QTextLine line = layout.createLine();
+            if (!line.isValid()) break;
+            line.setLineWidth(width());
+            const bool isLastThatFits = y + 2 * line.height() > height();
+            const QString rest = m_text.mid(line.textStart());
+            if (isLastThatFits && line.textLength() < rest.size()) {
+                const QString shown = fontMetrics().elidedText(rest.simplified(), Qt::ElideRight, width());
+                painter.drawText(QPointF(0, y + line.ascent()), shown);
+                break;
+            }
+            line.draw(&painter, QPointF(0, y));
+            y += line.height();
+        }
+        layout.endLayout();
     }
 
 private:
@@ -74,6 +87,9 @@ FilmStrip::FilmStrip(QWidget* parent) : QWidget(parent) {
     m_scroll->setWidget(holder);
     layout->addWidget(m_empty, 1);
     layout->addWidget(m_scroll, 1);
+    // New frames make the strip longer a moment later: the newest shall be in sight.
+    QScrollBar* bar = m_scroll->horizontalScrollBar();
+    connect(bar, &QScrollBar::rangeChanged, bar, [bar](int, int maximum) { bar->setValue(maximum); });
     connect(m_choice, &QComboBox::currentIndexChanged, this, &FilmStrip::showReel);
     setReels({});
 }
@@ -130,9 +146,7 @@ void FilmStrip::showReel() {
                                       isBase ? QStringLiteral("base") : QStringLiteral("tuned")));
     }
     m_frames->addStretch(1);
-    m_scroll->widget()->adjustSize();
-    QTimer::singleShot(
-        0, this, [this] { m_scroll->horizontalScrollBar()->setValue(m_scroll->horizontalScrollBar()->maximum()); });
+    m_scroll->horizontalScrollBar()->setValue(m_scroll->horizontalScrollBar()->maximum());
 }
 
 }  // namespace wb::app

@@ -115,8 +115,8 @@ QWidget* RunView::makePlots() {
     m_loss = new PlotView(tr("Loss"));
     m_loss->setAxisTitles(tr("step"), {});
     m_loss->setEmptyText(tr("The first step is on its way."));
-    m_rates = new PlotView(tr("Learning rate and gradient norm"));
-    m_rates->setAxisTitles(tr("step"), {}, tr("gradient norm"));
+    m_rates = new PlotView(tr("Optimiser"));
+    m_rates->setAxisTitles(tr("step"), tr("learning rate"), tr("gradient norm"));
     m_rates->setEmptyText(tr("No step yet."));
     m_speed = new PlotView(tr("Speed"));
     m_speed->setAxisTitles(tr("step"), tr("tok/s"));
@@ -217,8 +217,8 @@ void RunView::refreshPlots() {
         {.name = tr("validation"), .variant = 1, .points = validation, .hasMarks = true, .marksLowest = true});
     m_loss->setSeries(losses);
     m_rates->setSeries(
-        {{.name = tr("learning rate"), .points = run.learningRate().points()},
-         {.name = tr("gradient norm"), .variant = 2, .points = run.gradNorm().points(), .isOnRightAxis = true}});
+        {{.name = tr("rate"), .points = run.learningRate().points()},
+         {.name = tr("grad norm"), .variant = 2, .points = run.gradNorm().points(), .isOnRightAxis = true}});
     m_speed->setSeries({{.name = tr("tok/s"), .points = run.tokensPerSecond().points()}});
     m_film->setReels(run.samples());
     m_lane->setRows(run.kernels().rows, m_workbench.machine().peak());
