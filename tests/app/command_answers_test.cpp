@@ -58,7 +58,7 @@ TEST(CommandAnswers, wrongOptionValuesAreUsageErrors) {
     expectUsage({"eval", "--model", "pocket", "--text", data, "--data", data}, "give either");
     expectUsage({"eval", "--model", "pocket", "--data", "/nonexistent/file"}, "--data");
     expectUsage({"export", "--run", "last"}, "--out is missing");
-    expectUsage({"export", "--run", "last", "--out", "/tmp/x", "--format", "pickle"}, "--format");
+    expectUsage({"export", "--run", "last", "--out", "my-model", "--format", "pickle"}, "--format");
     expectUsage({"train", "--model", "pocket", "--data", data, "--epochs", "0"}, "epochs is 0");
     expectUsage({"train", "--model", "pocket", "--data", data, "--epochs", "three"}, "epochs");
     expectUsage({"train", "--model", "pocket", "--data", data, "--batch-size", "-4"}, "batch_size");
