@@ -3,6 +3,7 @@
 
 #include <QFileInfo>
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -129,63 +130,30 @@ void RunsModel::apply(QVector<RunSummary> runs) {
             if (runs[i].folder != m_all[i].folder) return false;
         return true;
     }();
-    if (isSame) {
-        m_all = std::move(runs);
-        const QVector<int> wanted = wantedOrder();
-        if (wanted == m_shown) {
-            if (!m_shown.isEmpty()) emit dataChanged(index(0, 0), index(rowCount() - 1, ColumnCount - 1));
-        } else {
-            beginResetModel();
-            m_shown = wanted;
-            endResetModel();
-        }
-    } else {
-        beginResetModel();
-        m_all = std::move(runs);
-        m_shown = wantedOrder();
+    // The same runs with new figures keep selection and scroll position.
+    if (!isSame) beginResetModel();
+    m_all = std::move(runs);
+    if (!isSame)
         endResetModel();
-    }
+    else if (!m_all.isEmpty())
+        emit dataChanged(index(0, 0), index(rowCount() - 1, ColumnCount - 1));
     m_hasLoaded = true;
     m_timer.start(live().isEmpty() ? kIdleMs : kLiveMs);
     emit refreshed();
 }
 
-void RunsModel::setFilter(const QString& text) {
-    m_filter = text;
-    beginResetModel();
-    m_shown = wantedOrder();
-    endResetModel();
-}
-
-QVector<int> RunsModel::wantedOrder() const {
-    const QStringList words = m_filter.split(QLatin1Char(' '), Qt::SkipEmptyParts);
-    QVector<int> out;
-    for (int i = 0; i < m_all.size(); ++i) {
-        const RunSummary& run = m_all[i];
-        const QString hay = QStringList{run.id, run.title, text(run, Model), text(run, Method), text(run, State)}.join(
-            QLatin1Char(' '));
-        if (std::all_of(words.begin(), words.end(),
-                        [&](const QString& word) { return hay.contains(word, Qt::CaseInsensitive); }))
-            out.append(i);
+QVariant RunsModel::sortKey(const RunSummary& run, int column) const {
+    switch (column) {
+        case Steps: return run.steps;
+        case BestLoss: return run.bestLoss.value_or(INFINITY);
+        case Started: return run.id;  // begins with the time
+        case Duration: return run.lastEventAt - run.startedAt;
+        default: return text(run, column);
     }
-    const auto isLess = [this](int a, int b) {
-        const RunSummary& left = m_all[a];
-        const RunSummary& right = m_all[b];
-        switch (m_sortColumn) {
-            case Steps: return left.steps < right.steps;
-            case BestLoss: return left.bestLoss.value_or(INFINITY) < right.bestLoss.value_or(INFINITY);
-            case Started: return left.id < right.id;
-            case Duration: return left.lastEventAt - left.startedAt < right.lastEventAt - right.startedAt;
-            default: return text(left, m_sortColumn).localeAwareCompare(text(right, m_sortColumn)) < 0;
-        }
-    };
-    std::stable_sort(out.begin(), out.end(),
-                     [&](int a, int b) { return m_sortOrder == Qt::AscendingOrder ? isLess(a, b) : isLess(b, a); });
-    return out;
 }
 
 int RunsModel::rowOf(const QString& folder) const {
-    for (int row = 0; row < m_shown.size(); ++row)
+    for (int row = 0; row < m_all.size(); ++row)
         if (at(row).folder == folder) return row;
     return -1;
 }
@@ -198,7 +166,7 @@ QVector<RunSummary> RunsModel::live() const {
 }
 
 int RunsModel::rowCount(const QModelIndex& parent) const {
-    return parent.isValid() ? 0 : static_cast<int>(m_shown.size());
+    return parent.isValid() ? 0 : static_cast<int>(m_all.size());
 }
 
 int RunsModel::columnCount(const QModelIndex& parent) const {
@@ -241,6 +209,10 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
             return {};
         case FolderRole: return run.folder;
         case StateRole: return static_cast<int>(run.state);
+        case SortRole: return sortKey(run, index.column());
+        case SearchRole:
+            return QStringList{run.id, run.title, text(run, Model), text(run, Method), text(run, State)}.join(
+                QLatin1Char(' '));
         case SparklineRole: return QVariant::fromValue(run.validationLosses);
         default: return {};
     }
@@ -259,12 +231,27 @@ QVariant RunsModel::headerData(int section, Qt::Orientation orientation, int rol
     return names[section];
 }
 
-void RunsModel::sort(int column, Qt::SortOrder order) {
-    m_sortColumn = column;
-    m_sortOrder = order;
-    beginResetModel();
-    m_shown = wantedOrder();
-    endResetModel();
+RunsFilterModel::RunsFilterModel(RunsModel& runs, QObject* parent) : QSortFilterProxyModel(parent) {
+    setSourceModel(&runs);
+    setSortRole(RunsModel::SortRole);
+    setSortLocaleAware(true);
+}
+
+void RunsFilterModel::setWords(const QString& text) {
+    m_words = text.split(QLatin1Char(' '), Qt::SkipEmptyParts);
+    invalidateFilter();
+}
+
+int RunsFilterModel::rowOf(const QString& folder) const {
+    for (int row = 0; row < rowCount(); ++row)
+        if (index(row, 0).data(RunsModel::FolderRole).toString() == folder) return row;
+    return -1;
+}
+
+bool RunsFilterModel::filterAcceptsRow(int row, const QModelIndex& parent) const {
+    const QString text = sourceModel()->index(row, 0, parent).data(RunsModel::SearchRole).toString();
+    return std::all_of(m_words.begin(), m_words.end(),
+                       [&](const QString& word) { return text.contains(word, Qt::CaseInsensitive); });
 }
 
 }  // namespace wb::app

@@ -3,6 +3,8 @@
 
 #include <QAbstractTableModel>
 #include <QDateTime>
+#include <QSortFilterProxyModel>
+#include <QStringList>
 #include <QTimer>
 #include <QVector>
 #include <memory>
@@ -43,7 +45,7 @@ class RunsModel : public QAbstractTableModel {
 
 public:
     enum Column { State, Title, Model, Method, Steps, BestLoss, Curve, Started, Duration, ColumnCount };
-    enum Role { FolderRole = Qt::UserRole + 1, SparklineRole, StateRole };
+    enum Role { FolderRole = Qt::UserRole + 1, SparklineRole, StateRole, SortRole, SearchRole };
 
     explicit RunsModel(QObject* parent = nullptr);
 
@@ -51,13 +53,11 @@ public:
     QString library() const { return m_library; }
     // Looks now instead of at the next tick.
     void refresh();
-    // Rows whose title, id, model or state contains every word.
-    void setFilter(const QString& text);
 
     bool hasLoaded() const { return m_hasLoaded; }
     int total() const { return static_cast<int>(m_all.size()); }
     const QVector<RunSummary>& all() const { return m_all; }
-    const RunSummary& at(int row) const { return m_all[m_shown[row]]; }
+    const RunSummary& at(int row) const { return m_all[row]; }
     int rowOf(const QString& folder) const;
     QVector<RunSummary> live() const;
 
@@ -65,7 +65,6 @@ public:
     int columnCount(const QModelIndex& parent = {}) const override;
     QVariant data(const QModelIndex& index, int role) const override;
     QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
-    void sort(int column, Qt::SortOrder order) override;
 
 signals:
     void refreshed();
@@ -75,19 +74,34 @@ private:
     struct Scanner;
 
     void apply(QVector<RunSummary> runs);
-    QVector<int> wantedOrder() const;
+    QVariant sortKey(const RunSummary& run, int column) const;
     QString text(const RunSummary& run, int column) const;
 
     QString m_library;
-    QString m_filter;
     QTimer m_timer;
     JobTracker m_jobs;
     std::shared_ptr<Scanner> m_scanner;
     QVector<RunSummary> m_all;
-    QVector<int> m_shown;  // indices into m_all
-    int m_sortColumn = Started;
-    Qt::SortOrder m_sortOrder = Qt::DescendingOrder;
     bool m_hasLoaded = false;
+};
+
+// The runs that contain every word of a search, in the order of a column: what a page shows without touching the list.
+class RunsFilterModel : public QSortFilterProxyModel {
+    Q_OBJECT
+
+public:
+    explicit RunsFilterModel(RunsModel& runs, QObject* parent = nullptr);
+
+    // Words looked for in title, id, model, method and state.
+    void setWords(const QString& text);
+    // The row that shows the run of this folder, -1 if none does.
+    int rowOf(const QString& folder) const;
+
+protected:
+    bool filterAcceptsRow(int row, const QModelIndex& parent) const override;
+
+private:
+    QStringList m_words;
 };
 
 }  // namespace wb::app

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/models/units.h"
 
+#include <QDir>
+#include <QFileInfo>
 #include <QLocale>
 #include <array>
 #include <cmath>
@@ -55,6 +57,7 @@ QString formatDuration(double seconds) {
 
 QString formatMetric(double value) {
     if (!std::isfinite(value)) return kAbsent;
+    if (value == 0) return QStringLiteral("0");
     const double size = std::abs(value);
     if (size != 0 && (size < 1e-3 || size >= 1e6)) return QString::number(value, 'e', 1);
     if (size >= 1000) return QString::number(value, 'f', 0);
@@ -95,6 +98,20 @@ QString firstWords(const QString& text, int count) {
 QString shortHash(const QString& hash) {
     const auto colon = hash.lastIndexOf(QLatin1Char(':'));
     return hash.mid(colon + 1, 8);
+}
+
+QString shownPath(const QString& path) {
+    const QString absolute = QFileInfo(path).absoluteFilePath();
+    const QString here = QDir::currentPath() + QLatin1Char('/');
+    if (absolute.startsWith(here) && here.size() > 1) return absolute.mid(here.size());
+    const QString home = QDir::homePath() + QLatin1Char('/');
+    return absolute.startsWith(home) ? QStringLiteral("~/") + absolute.mid(home.size()) : absolute;
+}
+
+QString typedPath(const QString& text) {
+    const QString trimmed = text.trimmed();
+    return trimmed.startsWith(QStringLiteral("~/")) ? QDir::homePath() + trimmed.mid(1)
+                                                    : QFileInfo(trimmed).absoluteFilePath();
 }
 
 }  // namespace wb::app

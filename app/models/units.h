@@ -21,4 +21,9 @@ QString firstWords(const QString& text, int count);
 // The shortest unambiguous part of a hash for a chip: "sha256:" removed, eight characters.
 QString shortHash(const QString& hash);
 
+// A path as one would type it here: relative to the working folder or to the home folder where it lies inside.
+QString shownPath(const QString& path);
+// The absolute path that such a text means.
+QString typedPath(const QString& text);
+
 }  // namespace wb::app

@@ -6,8 +6,11 @@
 #include <QDir>
 #include <QStandardPaths>
 #include <QTemporaryDir>
+#include <string_view>
 
 #include "app/gui/theme/theme.h"
+#include "app/models/run_launcher.h"
+#include "tests/gui/gui_test_support.h"
 
 int main(int argc, char** argv) {
     QTemporaryDir home;
@@ -21,6 +24,14 @@ int main(int argc, char** argv) {
     qunsetenv("WHETBENCH_LIBRARY");
     testing::InitGoogleTest(&argc, argv);
     QApplication application(argc, argv);
+    // The part of a workbench that a test kills: starts a run and waits.
+    if (argc == 3 && std::string_view(argv[1]) == "--start-a-run") {
+        wb::app::RunLauncher launcher;
+        wb::core::Recipe recipe = wb::test::sampleRecipe();
+        recipe.maxSteps = 120;
+        launcher.start(recipe, QString::fromLocal8Bit(argv[2]));
+        return QApplication::exec();
+    }
     wb::app::applyTheme(application, wb::app::ThemeKind::Light);
     return RUN_ALL_TESTS();
 }

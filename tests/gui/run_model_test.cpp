@@ -155,6 +155,30 @@ TEST(RunLauncher, startedRunOutlivesItsLauncherAndCanBeReattached) {
     for (int step = 1; step <= 100; ++step) ASSERT_EQ(run.trainLoss().points()[step - 1].x(), step);
 }
 
+TEST(RunLauncher, killedWorkbenchLeavesItsRunAliveAndANewOneMissesNoStep) {
+    const test::TemporaryFolder library;
+    const QString path = QString::fromStdString(library.path().string());
+    QProcess workbench;
+    workbench.start(QCoreApplication::applicationFilePath(), {QStringLiteral("--start-a-run"), path});
+    const auto folder = [&]() -> QString {
+        for (const core::RunFolder& run : core::RunFolder::list(library.path()))
+            if (run.state() == core::RunState::Running) return QString::fromStdString(run.path().string());
+        return {};
+    };
+    ASSERT_TRUE(waitUntil([&] { return !folder().isEmpty(); }));
+    const QString run = folder();
+    ASSERT_EQ(::kill(static_cast<pid_t>(workbench.processId()), SIGKILL), 0);
+    ASSERT_TRUE(waitUntil([&] { return workbench.state() == QProcess::NotRunning; }));
+
+    RunModel again;
+    again.open(run);
+    ASSERT_TRUE(waitUntil([&] { return again.isCaughtUp(); }));
+    EXPECT_EQ(again.state(), core::RunState::Running);
+    ASSERT_TRUE(waitUntil([&] { return again.state() == core::RunState::Finished; }));
+    ASSERT_EQ(again.trainLoss().count(), 120);
+    for (int step = 1; step <= 120; ++step) ASSERT_EQ(again.trainLoss().points()[step - 1].x(), step);
+}
+
 TEST(RunLauncher, failureBeforeTheRunExistsTellsWhatTheEngineSaid) {
     const test::TemporaryFolder library;
     core::Recipe recipe = test::sampleRecipe();

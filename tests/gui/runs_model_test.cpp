@@ -34,11 +34,14 @@ TEST(RunsModel, listsFiltersAndFollows) {
     EXPECT_EQ(model.at(0).validationLosses, (QVector<double>{2.0, 1.0}));
     EXPECT_EQ(model.data(model.index(0, RunsModel::Steps), Qt::DisplayRole), QStringLiteral("10 of 10"));
 
-    model.setFilter(QStringLiteral("recorded lora"));
-    EXPECT_EQ(model.rowCount(), 1);
-    model.setFilter(QStringLiteral("nothing like it"));
-    EXPECT_EQ(model.rowCount(), 0);
-    model.setFilter({});
+    RunsFilterModel shown(model);
+    const QAbstractItemModelTester shownTester(&shown, QAbstractItemModelTester::FailureReportingMode::Fatal);
+    shown.setWords(QStringLiteral("recorded lora"));
+    EXPECT_EQ(shown.rowCount(), 1);
+    shown.setWords(QStringLiteral("nothing like it"));
+    EXPECT_EQ(shown.rowCount(), 0);
+    EXPECT_EQ(model.rowCount(), 1);  // other pages still see it
+    shown.setWords({});
 
     RecordedRun two(library.path());
     const core::RunLock lock(two.run);
@@ -50,8 +53,10 @@ TEST(RunsModel, listsFiltersAndFollows) {
     EXPECT_EQ(model.live()[0].steps, 7);
     two.steps(8, 20);
     ASSERT_TRUE(waitUntil([&] { return model.live()[0].steps == 20; }));
-    model.sort(RunsModel::Steps, Qt::AscendingOrder);
-    EXPECT_EQ(model.at(0).steps, 10);
+    shown.sort(RunsModel::Steps, Qt::AscendingOrder);
+    EXPECT_EQ(shown.rowOf(one.folder()), 0);
+    shown.sort(RunsModel::Steps, Qt::DescendingOrder);
+    EXPECT_EQ(shown.rowOf(one.folder()), 1);
 }
 
 TEST(RunsModel, folderWithADamagedRecipeIsListedWithItsProblem) {

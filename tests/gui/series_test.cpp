@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <QDir>
 #include <algorithm>
 #include <cmath>
 
@@ -80,6 +81,16 @@ TEST(Units, readAsPeopleWriteThem) {
     EXPECT_EQ(formatPercent(0.41), "41 %");
     EXPECT_EQ(formatRate(12.3e9, QStringLiteral("FLOP")), "12.3 GFLOP/s");
     EXPECT_EQ(shortHash(QStringLiteral("sha256:0123456789abcdef")), "01234567");
+}
+
+TEST(Units, pathsAreShownAsTypedAndMeanTheSameFile) {
+    const QString here = QDir::currentPath() + QStringLiteral("/data/rows.jsonl");
+    EXPECT_EQ(shownPath(here), "data/rows.jsonl");
+    EXPECT_EQ(typedPath(shownPath(here)), here);
+    const QString home = QDir::homePath() + QStringLiteral("/rows.jsonl");
+    EXPECT_EQ(shownPath(home), "~/rows.jsonl");
+    EXPECT_EQ(typedPath(shownPath(home)), home);
+    EXPECT_EQ(shownPath(QStringLiteral("/usr/rows.jsonl")), "/usr/rows.jsonl");
 }
 
 TEST(KernelFigures, followTheRoofline) {

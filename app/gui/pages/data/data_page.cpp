@@ -214,7 +214,7 @@ void DataPage::goToTrain() {
 void DataPage::refresh() {
     DataModel& rowsModel = bench().data();
     m_next->setVisible(rowsModel.isLoaded());
-    m_file->setFullText(rowsModel.isLoaded() ? rowsModel.settings().file : QString());
+    m_file->setFullText(rowsModel.isLoaded() ? shownPath(rowsModel.settings().file) : QString());
     if (!rowsModel.isLoaded()) {
         if (!rowsModel.isLoading()) m_states->showEmpty();
         return;

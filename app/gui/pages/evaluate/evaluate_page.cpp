@@ -11,6 +11,7 @@
 
 #include "app/gui/widgets/state_stack.h"
 #include "app/gui/widgets/tables.h"
+#include "app/models/units.h"
 
 namespace wb::app {
 
@@ -97,7 +98,7 @@ QWidget* EvaluatePage::makeSetup() {
         const int row = index < 0 ? -1 : bench().runs().rowOf(m_run->itemData(index).toString());
         if (row < 0) return;
         const QString beside = testFileBeside(QString::fromStdString(bench().runs().at(row).recipe.data));
-        if (!beside.isEmpty()) m_file->setText(beside);
+        if (!beside.isEmpty()) m_file->setText(shownPath(beside));
     });
     return card;
 }
@@ -153,7 +154,7 @@ void EvaluatePage::start() {
     const core::Recipe& recipe = bench().runs().at(row).recipe;
     bench().evaluate().start({.model = QString::fromStdString(recipe.model),
                               .adapter = folder,
-                              .testFile = m_file->text(),
+                              .testFile = typedPath(m_file->text()),
                               .templateName = QString::fromStdString(recipe.templateName),
                               .library = bench().library()});
 }

@@ -61,7 +61,7 @@ QWidget* KernelsPage::makeContent() {
     m_table->sortByColumn(KernelTableModel::Time, Qt::DescendingOrder);
     m_table->horizontalHeader()->setSectionResizeMode(KernelTableModel::Op, QHeaderView::Stretch);
     const QVector<QPair<int, int>> widths{{KernelTableModel::Model, 64}, {KernelTableModel::Backend, 84},
-                                          {KernelTableModel::Calls, 76}, {KernelTableModel::Time, 96},
+                                          {KernelTableModel::Calls, 76}, {KernelTableModel::Time, 92},
                                           {KernelTableModel::Share, 70}, {KernelTableModel::Flops, 120},
                                           {KernelTableModel::Bytes, 96}, {KernelTableModel::Peak, 80}};
     for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
@@ -78,7 +78,7 @@ QWidget* KernelsPage::makeContent() {
     splitter->addWidget(card);
     splitter->setStretchFactor(0, 3);
     splitter->setStretchFactor(1, 2);
-    splitter->setSizes({800, 440});
+    splitter->setSizes({850, 390});
     connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, m_roofline,
             [this](const QModelIndex& current) { m_roofline->setCurrent(current.row()); });
     connect(m_roofline, &RooflinePlot::rowChosen, m_table, [this](int row) { m_table->selectRow(row); });

@@ -29,7 +29,8 @@ QString shortPath(const QString& value) {
 
 }  // namespace
 
-RunsPage::RunsPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr("Runs"), parent) {
+RunsPage::RunsPage(Workbench& workbench, QWidget* parent)
+    : Page(workbench, tr("Runs"), parent), m_shown(workbench.runs()) {
     m_search = new QLineEdit;
     m_search->setPlaceholderText(tr("Search by name, model, method or state"));
     m_search->setClearButtonEnabled(true);
@@ -46,16 +47,16 @@ RunsPage::RunsPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr("
     body().addWidget(m_states, 1);
 
     RunsModel& runs = workbench.runs();
-    connect(m_search, &QLineEdit::textChanged, &runs, &RunsModel::setFilter);
+    connect(m_search, &QLineEdit::textChanged, &m_shown, &RunsFilterModel::setWords);
     connect(&runs, &RunsModel::refreshed, this, &RunsPage::refresh);
     connect(&runs, &RunsModel::failed, this, [this](const QString& message) {
         m_states->showError({message, tr("Check that the library folder can be read."), bench().library()},
                             tr("Read again"), [this] { bench().runs().refresh(); });
     });
-    connect(&runs, &QAbstractItemModel::modelAboutToBeReset, this, [this] {
+    connect(&m_shown, &QAbstractItemModel::modelAboutToBeReset, this, [this] {
         if (!m_isRestoring) m_kept = selectedFolders();
     });
-    connect(&runs, &QAbstractItemModel::modelReset, this, &RunsPage::keepSelection);
+    connect(&m_shown, &QAbstractItemModel::modelReset, this, &RunsPage::keepSelection);
     connect(&m_curves, &RunCurves::loaded, this, &RunsPage::showCurves);
     refresh();
     selectionChanged();
@@ -70,7 +71,7 @@ QWidget* RunsPage::makeContent() {
     auto* top = new QWidget;
     auto* layout = makeLayout<QVBoxLayout>(top, 0, metrics::kGrid);
     m_table = makeTable(QT_TRANSLATE_NOOP("Tables", "Runs"));
-    m_table->setModel(&bench().runs());
+    m_table->setModel(&m_shown);
     m_table->setItemDelegateForColumn(RunsModel::Curve, new SparklineDelegate(m_table));
     m_table->setItemDelegateForColumn(RunsModel::State, new RunStateDelegate(m_table));
     m_table->horizontalHeader()->setSectionResizeMode(RunsModel::Title, QHeaderView::Stretch);
@@ -167,9 +168,8 @@ void RunsPage::keepSelection() {
     m_isRestoring = true;
     QItemSelection selection;
     for (const QString& folder : m_kept) {
-        const int row = bench().runs().rowOf(folder);
-        if (row >= 0)
-            selection.select(bench().runs().index(row, 0), bench().runs().index(row, RunsModel::ColumnCount - 1));
+        const int row = m_shown.rowOf(folder);
+        if (row >= 0) selection.select(m_shown.index(row, 0), m_shown.index(row, RunsModel::ColumnCount - 1));
     }
     m_table->selectionModel()->select(selection, QItemSelectionModel::ClearAndSelect);
     m_isRestoring = false;
@@ -181,7 +181,7 @@ void RunsPage::refresh() {
     if (!runs.hasLoaded()) return m_states->showLoading(tr("Reading the runs of %1").arg(runs.library()));
     if (runs.total() == 0) return m_states->showEmpty();
     m_states->showContent();
-    if (selectedFolders().isEmpty() && runs.rowCount() > 0 && m_search->text().isEmpty()) m_table->selectRow(0);
+    if (selectedFolders().isEmpty() && m_shown.rowCount() > 0 && m_search->text().isEmpty()) m_table->selectRow(0);
 }
 
 void RunsPage::selectionChanged() {

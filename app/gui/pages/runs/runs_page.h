@@ -35,6 +35,7 @@ private:
     void showCurves();
     QStringList selectedFolders() const;
 
+    RunsFilterModel m_shown;
     RunCurves m_curves;
     StateStack* m_states = nullptr;
     QLineEdit* m_search = nullptr;
