@@ -24,15 +24,15 @@ passed=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$log" || true)
 skipped=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*Skipped' "$log" || true)
 if ((status != 0)); then
     # The output of the tests that failed, then their names.
-    awk '/^ *[0-9]+\/[0-9]+ Test / { show = /\*\*\*/ && !/Skipped/ } show || /^(CMake|ctest|Errors|No tests)/' "$log" | head -n 400 >&2
+    awk '/^ *[0-9]+\/[0-9]+ Test / { show = /\*\*\*/ && !/Skipped/ } show || /^(CMake|ctest|Errors|No tests)/' "$log" | sed -n 1,400p >&2
     sed -n '/The following tests FAILED/,$p' "$log" >&2
     fail "tests failed; all output is in $log"
 fi
 printf '    slowest:\n'
-sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: (.*[^ .]) \.+ .* ([0-9.]+) sec$/\2 \1/p' "$log" | sort -rn | head -n 5 |
-    awk '{ seconds = $1; $1 = ""; printf "    %7.1f s %s\n", seconds, $0 }'
+sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: (.*[^ .]) \.+ .* ([0-9.]+) sec$/\2 \1/p' "$log" | sort -rn |
+    awk 'NR <= 5 { seconds = $1; $1 = ""; printf "    %7.1f s %s\n", seconds, $0 }'
 if ((skipped > 0)); then
     printf '    skipped, for want of what they need:\n'
-    sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: (.*[^ .]) \.+\*\*\*Skipped.*/      \1/p' "$log" | head -n 20
+    sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: (.*[^ .]) \.+\*\*\*Skipped.*/      \1/p' "$log" | sed -n 1,20p
 fi
 finish "$passed passed, $skipped skipped, 0 failed"
