@@ -114,6 +114,7 @@ TEST_P(UnderFireTest, interruptedAtRandomMomentsGivesTheSameBits) {
     std::uniform_real_distribution<double> moment(0.0, 0.5);
     constexpr int kInterruptions = 5;
     int interruptions = 0;
+    int endedWell = 0;
     int round = 0;
     while (interruptions < kInterruptions) {
         const std::string library = name + "-" + std::to_string(round++);
@@ -126,17 +127,23 @@ TEST_P(UnderFireTest, interruptedAtRandomMomentsGivesTheSameBits) {
             const int code = whet.wait();
             // A stop ends well; only before the program has set up its handler does the signal end it.
             EXPECT_TRUE(code == 0 || code == 128 + GetParam().signal) << code << ": " << whet.log();
+            if (code == 0) ++endedWell;
             if (!runIn(library).empty() && computedBy(runIn(library)).isComplete) break;
         }
         if (runIn(library).empty() || !computedBy(runIn(library)).isComplete) {
             WhetChild whet(runIn(library).empty() ? trainIn(library) : resumeIn(library));
             ASSERT_EQ(whet.wait(), 0) << whet.log();
         }
-        expectEqual(reference, computedBy(runIn(library)));
+        const Computed computed = computedBy(runIn(library));
+        expectEqual(reference, computed);
+        if (GetParam().signal == SIGTERM) {
+            EXPECT_EQ(computed.repeated, 0) << "a stop finishes its step and saves it";
+        }
         for (const auto& entry : fs::directory_iterator(runIn(library) / "checkpoints")) {
             EXPECT_THAT(entry.path().filename().string(), testing::StartsWith("step-")) << "nothing half-written stays";
         }
     }
+    EXPECT_TRUE(GetParam().signal == SIGKILL || endedWell > 0) << "some stop must come after the start";
 }
 
 // One finished LoRA run and one full one, for comparing and exporting.

@@ -72,8 +72,9 @@ INSTANTIATE_TEST_SUITE_P(
                     PlanCase{"longSamples",
                              [](core::Recipe& recipe) {
                                  asLora(recipe);
-                                 recipe.samplePrompts = 16;
-                                 recipe.sampleMaxNewTokens = 100;
+                                 recipe.samplePrompts = 30;
+                                 recipe.validationFraction = 0.5;  // rows enough to ask
+                                 recipe.sampleMaxNewTokens = 120;
                                  recipe.microBatchTokens = 64;
                                  recipe.batchSize = 1;
                              }}),

@@ -3,7 +3,9 @@
 #include "core/run/checkpoint_folder.h"
 #include "tests/training/training_fixture.h"
 
+#include <sys/resource.h>
 #include <algorithm>
+#include <csignal>
 
 namespace wb::training {
 namespace {
@@ -89,6 +91,47 @@ TEST_P(TrainingFaultsTest, aCheckpointThatCannotBeWrittenPausesTheRunUntilItCan)
     ASSERT_EQ(record.warnings.size(), 1U);
     EXPECT_THAT(record.warnings.front(), HasSubstr("checkpoints"));
     EXPECT_THAT(record.warnings.front(), HasSubstr("Make room on the disk; the run waits and tries again."));
+    EXPECT_THAT(record.checkpoints, ElementsAre(2, 4));
+    test::expectSameComputation(recordOf(reference), record);
+    expectCleanCheckpoints(run);
+}
+
+// Files of this process may grow no further than this while the object lives: a disk that fills up.
+class SizeLimit {
+public:
+    explicit SizeLimit(rlim_t bytes) {
+        ::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &m_before);
+        const rlimit limit{bytes, m_before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    SizeLimit(const SizeLimit&) = delete;
+    SizeLimit& operator=(const SizeLimit&) = delete;
+    ~SizeLimit() { ::setrlimit(RLIMIT_FSIZE, &m_before); }
+
+private:
+    rlimit m_before{};
+};
+
+TEST_P(TrainingFaultsTest, aDiskThatFillsUpInTheMiddleOfACheckpointLeavesNothingHalfWritten) {
+    const core::RunFolder reference = m_bench.create(recipe());
+    m_bench.train(reference);
+    const core::RunFolder run = m_bench.create(recipe());
+    // Between the size of the events and of the largest file of a checkpoint.
+    std::unique_ptr<SizeLimit> limit;
+    m_bench.train(run, {.onEvent = [&](const core::Event& event) {
+                      if (const auto* step = std::get_if<core::StepDone>(&event.body);
+                          step != nullptr && step->step == 3) {
+                          limit = std::make_unique<SizeLimit>(GetParam() == core::TuneMethod::Full ? 300'000 : 20'000);
+                      }
+                      const auto* changed = std::get_if<core::StateChanged>(&event.body);
+                      if (changed == nullptr || changed->state != "paused") return;
+                      EXPECT_NE(limit, nullptr);
+                      expectCleanCheckpoints(run);
+                      limit.reset();
+                  }});
+    const RunRecord record = recordOf(run);
+    EXPECT_THAT(record.states, ElementsAre("paused", "running"));
     EXPECT_THAT(record.checkpoints, ElementsAre(2, 4));
     test::expectSameComputation(recordOf(reference), record);
     expectCleanCheckpoints(run);
