@@ -112,6 +112,22 @@ TEST(Pages, everyInteractiveWidgetHasANameAndTakesFocus) {
     }
 }
 
+TEST(Pages, everyPageFitsTheSmallestWindow) {
+    Bench bench;
+    bench.workbench.openSample();
+    bench.workbench.compareModels(QStringLiteral("m"), QStringLiteral("a"));
+    ASSERT_TRUE(waitUntil([&] { return bench.workbench.data().isLoaded(); }));
+    bench.window.resize(bench.window.minimumSize());
+    for (const PageEntry& entry : pageList()) {
+        bench.window.showPage(entry.id);
+        test::spin(30);
+        const QWidget* page = bench.window.page(entry.id);
+        EXPECT_EQ(bench.window.size(), QSize(1100, 700));
+        EXPECT_LE(page->minimumSizeHint().width(), page->width()) << entry.name;
+        EXPECT_LE(page->minimumSizeHint().height(), page->height()) << entry.name;
+    }
+}
+
 TEST(Pages, dataShowsRowsChipsAndAudit) {
     Bench bench;
     bench.workbench.openSample();

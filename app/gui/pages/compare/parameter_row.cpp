@@ -7,12 +7,13 @@
 #include <algorithm>
 
 #include "app/gui/theme/theme.h"
+#include "app/gui/widgets/flow_layout.h"
 #include "app/gui/widgets/ui.h"
 
 namespace wb::app {
 
 ParameterRow::ParameterRow(QWidget* parent) : QWidget(parent) {
-    m_layout = makeLayout<QHBoxLayout>(this, 0, metrics::kGrid);
+    new FlowLayout(this, metrics::kGap - 4, metrics::kGrid);
     m_tokens = addInteger(tr("New tokens"), tr("Most tokens an answer may have"), 1, 4096, 64);
     m_temperature = addReal(tr("Temperature"), tr("0 always takes the likeliest token"), 0, 2, 0.1, 0);
     m_topK = addInteger(tr("Top k"), tr("Draw from the k likeliest tokens; 0 is off"), 0, 1000, 0);
@@ -24,7 +25,6 @@ ParameterRow::ParameterRow(QWidget* parent) : QWidget(parent) {
     m_attention->addItems(
         {QStringLiteral("auto"), QStringLiteral("flash"), QStringLiteral("memory_efficient"), QStringLiteral("math")});
     addLabelled(tr("Attention"), tr("Attention backend; the kernel lane tells why it was chosen"), m_attention);
-    m_layout->addStretch(1);
     connect(m_beams, &QSpinBox::valueChanged, this, [this](int beams) {
         m_returned->setMaximum(beams);
         m_temperature->setEnabled(beams == 1);
@@ -40,9 +40,11 @@ void ParameterRow::addLabelled(const QString& text, const QString& tip, QWidget*
     label->setBuddy(editor);
     editor->setAccessibleName(text);
     editor->setToolTip(tip);
-    m_layout->addWidget(label);
-    m_layout->addWidget(editor);
-    m_layout->addSpacing(metrics::kGrid / 2);
+    auto* pair = new QWidget;
+    auto* row = makeLayout<QHBoxLayout>(pair, 0, 6);
+    row->addWidget(label);
+    row->addWidget(editor);
+    layout()->addWidget(pair);
 }
 
 QSpinBox* ParameterRow::addInteger(const QString& label, const QString& tip, int low, int high, int value) {

@@ -7,7 +7,6 @@
 
 class QComboBox;
 class QDoubleSpinBox;
-class QHBoxLayout;
 class QSpinBox;
 
 namespace wb::app {
@@ -29,7 +28,6 @@ private:
                             double value);
     void addLabelled(const QString& label, const QString& tip, QWidget* editor);
 
-    QHBoxLayout* m_layout = nullptr;
     QSpinBox* m_tokens = nullptr;
     QDoubleSpinBox* m_temperature = nullptr;
     QSpinBox* m_topK = nullptr;

@@ -17,12 +17,16 @@ AuditList::AuditList(QWidget* parent) : QScrollArea(parent) {
     setWidget(holder);
 }
 
-void AuditList::setLines(const QVector<AuditLine>& lines) {
+void AuditList::setLines(const QVector<AuditLine>& lines, bool isComplete) {
     while (QLayoutItem* item = m_layout->takeAt(0)) {
         if (item->widget()) item->widget()->deleteLater();
         delete item;
     }
-    if (lines.isEmpty()) {
+    if (lines.isEmpty() && !isComplete)
+        m_layout->addWidget(
+            makeLabel(tr("Every line was read. Lengths and answers are checked once a model is chosen."),
+                      QStringLiteral("muted")));
+    if (lines.isEmpty() && isComplete) {
         auto* row = new QWidget;
         auto* layout = makeLayout<QHBoxLayout>(row, 0, metrics::kGrid);
         auto* icon = new IconLabel(QStringLiteral("proof"), IconTint::Proof, metrics::kIcon);

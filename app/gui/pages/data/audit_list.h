@@ -15,7 +15,8 @@ class AuditList : public QScrollArea {
 
 public:
     explicit AuditList(QWidget* parent = nullptr);
-    void setLines(const QVector<AuditLine>& lines);
+    // `isComplete`: lengths and answers were looked at too; only then an empty list is a proof.
+    void setLines(const QVector<AuditLine>& lines, bool isComplete);
 
 signals:
     void showRequested(const QVector<qint64>& lines);

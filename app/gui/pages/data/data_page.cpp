@@ -110,7 +110,8 @@ QWidget* DataPage::makeFilters() {
     layout->addLayout(choices);
     auto* lengths = new QVBoxLayout;
     lengths->setSpacing(0);
-    m_lengths = makeLabel({}, QStringLiteral("muted"));
+    m_lengths = new ElidedLabel;
+    setRole(m_lengths, QStringLiteral("muted"));
     m_histogram = new HistogramView;
     lengths->addWidget(m_histogram, 1);
     lengths->addWidget(m_lengths);
@@ -277,15 +278,16 @@ void DataPage::refreshAudit() {
     m_histogram->setBars(bars, audit.length.max);
     m_histogram->setLimit(rowsModel.maxLength());
     m_histogram->setEnabled(rowsModel.hasTokens());
-    m_lengths->setText(rowsModel.hasTokens()
-                           ? tr("%1 detected · tokens per row: median %2, 95 % within %3, 99 % within %4, longest %5")
-                                 .arg(rowsModel.formatTitle())
-                                 .arg(audit.length.p50)
-                                 .arg(audit.length.p95)
-                                 .arg(audit.length.p99)
-                                 .arg(audit.length.max)
-                           : tr("%1 detected · choose a model to count tokens").arg(rowsModel.formatTitle()));
-    m_audit->setLines(rowsModel.auditLines());
+    m_lengths->setFullText(
+        rowsModel.hasTokens()
+            ? tr("%1 detected · tokens per row: median %2, 95 % within %3, 99 % within %4, longest %5")
+                  .arg(rowsModel.formatTitle())
+                  .arg(audit.length.p50)
+                  .arg(audit.length.p95)
+                  .arg(audit.length.p99)
+                  .arg(audit.length.max)
+            : tr("%1 detected · choose a model to count tokens").arg(rowsModel.formatTitle()));
+    m_audit->setLines(rowsModel.auditLines(), rowsModel.hasTokens());
     m_verdict->setText(rowsModel.verdict());
     setEnabledOrWhy(m_next, {}, tr("Model, method and settings"));
 }

@@ -45,7 +45,7 @@ private:
     QComboBox* m_template = nullptr;
     QComboBox* m_model = nullptr;
     HistogramView* m_histogram = nullptr;
-    QLabel* m_lengths = nullptr;
+    ElidedLabel* m_lengths = nullptr;
     QTableView* m_table = nullptr;
     QPushButton* m_showAll = nullptr;
     QLabel* m_rowTitle = nullptr;

@@ -70,7 +70,7 @@ FilmStrip::FilmStrip(QWidget* parent) : QWidget(parent) {
     m_choice = new QComboBox;
     m_choice->setAccessibleName(tr("Fixed prompt"));
     m_choice->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    m_choice->setMinimumContentsLength(20);
+    m_choice->setMinimumContentsLength(10);
     header->addWidget(title);
     header->addWidget(m_choice, 1);
     layout->addLayout(header);

@@ -89,6 +89,7 @@ QWidget* RunView::makeHeader() {
     first->addWidget(m_state);
     first->addSpacing(metrics::kGrid);
     for (QPushButton* button : {m_pause, m_stop, m_resume, m_close, m_compare}) first->addWidget(button);
+    for (QPushButton* button : {m_pause, m_stop, m_resume}) button->hide();  // until the run's state is known
     layout->addLayout(first);
     auto* figures = new QHBoxLayout;
     figures->setSpacing(metrics::kMargin * 2);

@@ -44,7 +44,7 @@ TrainPage::TrainPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr
 
 QWidget* TrainPage::makeLeft() {
     auto* left = new QWidget;
-    left->setMinimumWidth(340);
+    left->setMinimumWidth(320);
     auto* layout = makeLayout<QVBoxLayout>(left, 0, metrics::kGrid);
     auto* presetRow = new QHBoxLayout;
     presetRow->setSpacing(metrics::kGrid);
