@@ -31,7 +31,6 @@ struct Options {
 core::Recipe demoRecipe(const fs::path& samples, const std::string& sample, const CommandContext& context) {
     core::Recipe recipe = core::loadRecipe(samples / (sample + ".toml"));
     recipe.model = resolveModel(recipe.model).string();
-    recipe.data = (samples / (sample + ".jsonl")).string();
     if (!context.options().device.empty()) recipe.device = context.options().device;
     recipe.threads = context.options().threads;
     return recipe;

@@ -47,6 +47,11 @@ std::string fileStem(const std::string& path) {
     return text.substr(0, text.find('.', 1));
 }
 
+// A template is a built-in name or a file; only a file has a place.
+bool canBePath(const RecipeField& field) {
+    return field.type == FieldType::Path || field.key == "template";
+}
+
 }  // namespace
 
 double effectiveLearningRate(const Recipe& recipe) {
@@ -100,7 +105,17 @@ std::string recipeToToml(const Recipe& recipe) {
 }
 
 Recipe loadRecipe(const std::filesystem::path& file, const Recipe& base) {
-    return recipeFromToml(readWholeFile(file, kMaxRecipeBytes), file.string(), base);
+    Recipe recipe = recipeFromToml(readWholeFile(file, kMaxRecipeBytes), file.string(), base);
+    for (const RecipeField& field : recipeFields()) {
+        if (!canBePath(field)) continue;
+        const std::string text = std::get<std::string>(field.get(recipe));
+        const std::filesystem::path beside = file.parent_path() / text;
+        std::error_code ignored;
+        const bool isBeside =
+            !text.empty() && std::filesystem::path(text).is_relative() && std::filesystem::exists(beside, ignored);
+        if (isBeside) field.assign(recipe, beside.string());
+    }
+    return recipe;
 }
 
 void validateRecipe(const Recipe& recipe) {
@@ -122,9 +137,7 @@ void validateRecipe(const Recipe& recipe) {
 
 Recipe withAbsolutePaths(Recipe recipe) {
     for (const RecipeField& field : recipeFields()) {
-        // A template is a built-in name or a file; only a file has a place.
-        const bool canBePath = field.type == FieldType::Path || field.key == "template";
-        if (!canBePath) continue;
+        if (!canBePath(field)) continue;
         const std::string text = std::get<std::string>(field.get(recipe));
         std::error_code ignored;
         if (text.empty() || !std::filesystem::exists(text, ignored)) continue;

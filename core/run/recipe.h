@@ -90,7 +90,7 @@ Recipe recipeFromToml(std::string_view toml, std::string_view sourceName, const 
 // All keys, grouped, each with its help as a comment. recipeFromToml gives back an equal recipe.
 std::string recipeToToml(const Recipe& recipe);
 
-// Throws NotFound, Io or what recipeFromToml throws.
+// A relative path means the file beside the recipe if there is one. Throws NotFound, Io or what recipeFromToml throws.
 Recipe loadRecipe(const std::filesystem::path& file, const Recipe& base = {});
 
 // Checks every value against its range and the settings against each other: a model or a config, data, a validation

@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 
+#include "core/run/atomic_file.h"
 #include "core/run/recipe_fields.h"
 #include "kernels/base/error.h"
 #include "tests/support/temporary_folder.h"
@@ -232,6 +233,17 @@ TEST(RecipeFields, optionNamesFollowTheKeys) {
 TEST(RecipeFields, documentationPageIsUpToDate) {
     const auto page = std::filesystem::path(WHETBENCH_SOURCE_DIR) / "docs" / "recipe.md";
     EXPECT_EQ(test::readText(page), recipeFieldsMarkdown()) << "run: whet recipe --markdown > docs/recipe.md";
+}
+
+TEST(Recipe, relativePathsMeanTheFileBesideTheRecipe) {
+    const test::TemporaryFolder folder;
+    writeFileAtomically(folder.path() / "rows.jsonl", "{}");
+    writeFileAtomically(folder.path() / "recipe.toml",
+                        "model = \"pocket\"\ndata = \"rows.jsonl\"\nvalidation_data = \"elsewhere.jsonl\"\n");
+    const Recipe recipe = loadRecipe(folder.path() / "recipe.toml");
+    EXPECT_EQ(recipe.data, (folder.path() / "rows.jsonl").string());
+    EXPECT_EQ(recipe.validationData, "elsewhere.jsonl") << "nothing of this name lies beside it";
+    EXPECT_EQ(recipe.model, "pocket");
 }
 
 }  // namespace
