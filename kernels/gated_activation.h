@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/base/activation.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/view.h"
 
 namespace wb::kernels {
-
-enum class Activation { Silu, Gelu, GeluTanh, Relu };
 
 // out = act(gate) * up (Shazeer 2020, arXiv:2002.05202).  gate, up, out [T, F] F32/BF16/F64; out may alias neither.
 struct GatedActivationForwardArgs {

@@ -60,8 +60,9 @@ struct LmLoss {
 LmLoss lmHeadLoss(const Context& context, const Var& hidden, Parameter& weight, const Tensor& labels, float gradScale,
                   int64_t vocabularySize);
 
-// Runs `body` on `input` without recording and again in backward: activations of the body are not kept.
-// Dropout draws are the same both times.
-Var checkpoint(const Context& context, const Var& input, std::function<Var(const Context&, const Var&)> body);
+// Runs `body` on `inputs` without recording and again in backward: activations of the body are not kept. Gradients flow
+// to the inputs only, so the body must reach no other variable. Dropout draws are the same both times.
+using CheckpointBody = std::function<Var(const Context&, std::span<const Var>)>;
+Var checkpoint(const Context& context, std::vector<Var> inputs, CheckpointBody body);
 
 }  // namespace wb::core

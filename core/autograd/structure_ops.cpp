@@ -25,24 +25,28 @@ Var reshape(const Context& context, const Var& x, const Shape& shape) {
     });
 }
 
-Var checkpoint(const Context& context, const Var& input, std::function<Var(const Context&, const Var&)> body) {
-    if (context.tape == nullptr) return body(context, input);
+Var checkpoint(const Context& context, std::vector<Var> inputs, CheckpointBody body) {
+    if (context.tape == nullptr) return body(context, inputs);
     const RandomStream atStart = context.dropout != nullptr ? *context.dropout : RandomStream{};
     const Context quiet{context.device, nullptr, context.dropout, context.adapterRows};
-    Tensor out = body(quiet, {input.value}).value;
+    Tensor out = body(quiet, inputs).value;
     const std::vector<AdapterRows> rows(context.adapterRows.begin(), context.adapterRows.end());
     const bool hasDropout = context.dropout != nullptr;
-    return context.tape->record(
-        std::move(out), [input, body = std::move(body), atStart, hasDropout, rows](Tape& tape, Tensor dOut) {
-            Tape inner(tape.context());
-            RandomStream replay = atStart;
-            const Context recorded{tape.context(), &inner, hasDropout ? &replay : nullptr, rows};
-            const Var start = input.needsGradient() ? inner.leaf(input.value) : Var{input.value};
-            const Var end = body(recorded, start);
-            if (!end.needsGradient()) return;
-            inner.backward(end, std::move(dOut));
-            tape.accumulate(input.node, inner.takeGradient(start.node));
-        });
+    return context.tape->record(std::move(out), [inputs = std::move(inputs), body = std::move(body), atStart,
+                                                 hasDropout, rows](Tape& tape, Tensor dOut) {
+        Tape inner(tape.context());
+        RandomStream replay = atStart;
+        const Context recorded{tape.context(), &inner, hasDropout ? &replay : nullptr, rows};
+        std::vector<Var> starts;
+        for (const Var& input : inputs)
+            starts.push_back(input.needsGradient() ? inner.leaf(input.value) : Var{input.value});
+        const Var end = body(recorded, starts);
+        if (!end.needsGradient()) return;
+        inner.backward(end, std::move(dOut));
+        for (size_t i = 0; i < inputs.size(); ++i) {
+            if (inputs[i].needsGradient()) tape.accumulate(inputs[i].node, inner.takeGradient(starts[i].node));
+        }
+    });
 }
 
 }  // namespace wb::core

@@ -211,7 +211,7 @@ ModelConfig modelConfigFromGguf(const GgufFile& file) {
     config.modelType = *architecture;
     config.architecture = *architecture == "llama" ? "LlamaForCausalLM" : "Qwen2ForCausalLM";
     readSizes(file, prefix, config);
-    config.rmsNormEps = file.number(prefix + "attention.layer_norm_rms_epsilon").value_or(1e-5);
+    config.normEps = file.number(prefix + "attention.layer_norm_rms_epsilon").value_or(1e-5);
     config.ropeTheta = file.number(prefix + "rope.freq_base").value_or(10000.0);
     readRopeScaling(file, prefix, config);
     config.tieWordEmbeddings = file.find("output.weight") == nullptr;

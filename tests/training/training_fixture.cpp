@@ -25,7 +25,7 @@ core::ModelConfig benchConfig() {
     config.headDim = 8;
     config.vocabularySize = 6144;
     config.maxPositions = 160;
-    config.rmsNormEps = 1e-5;
+    config.normEps = 1e-5;
     config.tieWordEmbeddings = true;
     config.initializerRange = 0.05;
     config.bosTokenId = 1;

@@ -57,7 +57,7 @@ TEST(ModelConfig, ReadsTheFourthLayout) {
     EXPECT_EQ(config.headDim, 8);
     EXPECT_EQ(config.vocabularySize, 512);
     EXPECT_EQ(config.maxPositions, 512);
-    EXPECT_DOUBLE_EQ(config.rmsNormEps, 1e-5);
+    EXPECT_DOUBLE_EQ(config.normEps, 1e-5);
     EXPECT_DOUBLE_EQ(config.ropeTheta, 500000);
     EXPECT_EQ(config.ropeScaling.kind, RopeScalingKind::Llama3);
     EXPECT_EQ(config.ropeScaling.originalMaxPositions, 256);

@@ -214,7 +214,7 @@ TEST(ModelFolder, AFolderAndItsGgufAreTheSameWeights) {
     EXPECT_TRUE(a.config().tieWordEmbeddings);
     EXPECT_EQ(expectedTensors(a.config()), expectedTensors(b.config()));
     EXPECT_EQ(a.config().ropeTheta, b.config().ropeTheta);
-    EXPECT_NEAR(a.config().rmsNormEps, b.config().rmsNormEps, 1e-12);
+    EXPECT_NEAR(a.config().normEps, b.config().normEps, 1e-12);
     EXPECT_EQ(b.config().maxPositions, a.config().maxPositions);
     EXPECT_EQ(b.generationConfig().eosTokenIds, a.generationConfig().eosTokenIds);
     EXPECT_EQ(a.weightHash(), b.weightHash()) << "row order or names differ";

@@ -16,7 +16,7 @@ core::ModelConfig tinyConfig(const TinyModelOptions& options) {
     config.headDim = 6;
     config.vocabularySize = options.vocabulary;
     config.maxPositions = 128;
-    config.rmsNormEps = 1e-5;
+    config.normEps = 1e-5;
     config.tieWordEmbeddings = options.isTied;
     config.attentionBias = options.hasBias;
     config.outputBias = options.hasBias;
