@@ -7,7 +7,8 @@
 
 namespace wb::kernels {
 
-// out = act(gate) * up (Shazeer 2020, arXiv:2002.05202).  gate, up, out [T, F] F32/BF16/F64; out may alias neither.
+// out = act(gate) * up (Shazeer 2020, arXiv:2002.05202); act as in kernels/activation.h.
+//    gate, up, out [T, F] F32/BF16/F64; out may alias neither.
 struct GatedActivationForwardArgs {
     ConstView gate;
     ConstView up;

@@ -3,6 +3,8 @@
 
 namespace wb::kernels {
 
-enum class Activation { Silu, Gelu, GeluTanh, Relu };
+// Names of the activation functions; their formulas are in kernels/activation.h. Includes nothing, so that descriptions
+// of models can name one without the kernels.
+enum class Activation { Silu, Gelu, GeluTanh, Relu, Sigmoid };
 
 }  // namespace wb::kernels
