@@ -133,8 +133,9 @@ void readHeads(const JsonObject& object, const SizeKeys& keys, ModelConfig& conf
 void readSizes(const JsonObject& object, const Family& family, ModelConfig& config) {
     const SizeKeys& keys = family.keys;
     config.hiddenSize = object.requiredInteger(keys.hidden);
-    constexpr int64_t kUsualExpansion = 4;
-    config.intermediateSize = object.integer(keys.ffn).value_or(kUsualExpansion * config.hiddenSize);
+    const int64_t expansion = family.defaults.ffnExpansion;
+    config.intermediateSize = expansion > 0 ? object.integer(keys.ffn).value_or(expansion * config.hiddenSize)
+                                            : object.requiredInteger(keys.ffn);
     config.numLayers = requiredLayers(object, family);
     if (keys.encoderLayers != nullptr) config.numEncoderLayers = object.requiredInteger(keys.encoderLayers);
     config.vocabularySize = object.requiredInteger("vocab_size");
@@ -239,6 +240,7 @@ ModelConfig parseModelConfig(std::string_view json, std::string_view sourceName)
     readRope(object, family.defaults.partialRotary, config);
     config.tieWordEmbeddings = object.boolean("tie_word_embeddings").value_or(family.defaults.isHeadTied);
     readBiases(object, config);
+    checkModelConfig(config, sourceName);  // before lists are made by layer
     readSlidingWindow(object, family.defaults, config);
     config.hiddenAct = object.text(family.keys.activation).value_or(std::string(family.defaults.activation));
     if (family.adjust != nullptr) family.adjust(object, config);

@@ -47,7 +47,7 @@ TrainingBench::TrainingBench() {
     const std::vector<fs::path> companions{bundled / "tokenizer.model", bundled / "tokenizer_config.json"};
     fs::create_directories(modelFolder());
     kernels::Runtime runtime = trainingRuntime();
-    core::CausalLm model(runtime.context(), benchConfig(), DType::F32);
+    core::LanguageModel model(runtime.context(), benchConfig(), DType::F32);
     core::initialiseWeights(runtime.context(), model, 3);
     core::writeModelFolder(runtime.context(), model, companions, modelFolder());
     writeRows("rows.jsonl", 0, 64);

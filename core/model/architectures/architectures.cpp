@@ -88,11 +88,12 @@ constexpr FamilyDefaults kSmolLm3{.isHeadTied = true, .ropeTheta = 2e6, .windowR
 constexpr FamilyDefaults kOlmo2{.normEps = 1e-5};
 constexpr FamilyDefaults kStarcoder2{
     .isHeadTied = true, .normEps = 1e-5, .activation = "gelu_pytorch_tanh", .windowRule = WindowRule::Always};
-constexpr FamilyDefaults kGpt2{.isHeadTied = true, .normEps = 1e-5, .activation = "gelu_new"};
-constexpr FamilyDefaults kGptJ{.normEps = 1e-5, .activation = "gelu_new"};
+constexpr FamilyDefaults kGpt2{.isHeadTied = true, .normEps = 1e-5, .activation = "gelu_new", .ffnExpansion = 4};
+constexpr FamilyDefaults kGptJ{.normEps = 1e-5, .activation = "gelu_new", .ffnExpansion = 4};
 constexpr FamilyDefaults kGptNeoX{.normEps = 1e-5, .partialRotary = 0.25, .activation = "gelu"};
 constexpr FamilyDefaults kOpt{.isHeadTied = true, .normEps = 1e-5, .activation = "relu"};
-constexpr FamilyDefaults kFalcon{.isHeadTied = true, .normEps = 1e-5, .activation = "gelu", .positions = 2048};
+constexpr FamilyDefaults kFalcon{
+    .isHeadTied = true, .normEps = 1e-5, .activation = "gelu", .positions = 2048, .ffnExpansion = 4};
 // Relative positions have no limit; 512 is what the published models were trained with.
 constexpr FamilyDefaults kT5{.isHeadTied = true, .activation = "relu", .positions = 512};
 constexpr FamilyDefaults kBart{.isHeadTied = true, .normEps = 1e-5, .activation = "gelu"};

@@ -99,9 +99,12 @@ NetworkConfig bartNetwork(const FamilyConfig& family, const BartKind& kind) {
     const JsonObject& json = family.json;
     NetworkConfig network;
     network.prefix = "model.";
+    const int64_t encoderHeads = countOf(json, "encoder_attention_heads", 1, sizes.hiddenSize);
+    if (sizes.hiddenSize % encoderHeads != 0)
+        json.fail("encoder_attention_heads", fmt::format("{} does not divide 'd_model' {}", encoderHeads, sizes.hiddenSize));
     network.encoder = bartStack(family, kind,
-                                {"encoder", sizes.numEncoderLayers, json.requiredInteger("encoder_attention_heads"),
-                                 json.requiredInteger("encoder_ffn_dim"), false});
+                                {"encoder", sizes.numEncoderLayers, encoderHeads,
+                                 countOf(json, "encoder_ffn_dim", 1, 1 << 20), false});
     network.decoder =
         bartStack(family, kind, {"decoder", sizes.numLayers, sizes.numHeads, sizes.intermediateSize, true});
     if (kind.hasLogitsBias) {

@@ -2,11 +2,20 @@
 // The weights of a network, part by part in forward order.
 #include "core/model/architectures/architectures.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <utility>
 
 namespace wb::core {
 namespace {
+
+std::vector<ProjectionConfig> gatedProjections(const MixtureConfig& mixture, const std::string& prefix, int64_t ffn) {
+    const auto part = [&](const std::string& name, int64_t in, int64_t out) {
+        return ProjectionConfig{.name = prefix + name, .in = in, .out = out};
+    };
+    return {part(mixture.gateName, mixture.hidden, ffn), part(mixture.upName, mixture.hidden, ffn),
+            part(mixture.downName, ffn, mixture.hidden)};
+}
 
 class TensorList {
 public:
@@ -39,7 +48,16 @@ public:
         add(attention.output);
     }
     void add(const MixtureConfig& mixture) {
-        for (const ProjectionConfig& part : mixtureProjections(mixture)) add(part);
+        add(ProjectionConfig{.name = mixture.prefix + ".gate", .in = mixture.hidden, .out = mixture.numExperts});
+        for (int64_t expert = 0; expert < mixture.numExperts; ++expert) {
+            const std::string prefix = fmt::format("{}.experts.{}.", mixture.prefix, expert);
+            for (const ProjectionConfig& part : gatedProjections(mixture, prefix, mixture.ffn)) add(part);
+        }
+        if (mixture.sharedFfn == 0) return;
+        for (const ProjectionConfig& part :
+             gatedProjections(mixture, mixture.prefix + ".shared_expert.", mixture.sharedFfn))
+            add(part);
+        add(ProjectionConfig{.name = mixture.prefix + ".shared_expert_gate", .in = mixture.hidden, .out = 1});
     }
     void add(const FeedForwardConfig& layer) {
         if (layer.mixture) return add(*layer.mixture);

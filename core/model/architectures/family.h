@@ -17,7 +17,7 @@ namespace wb::core {
 // Under which key a family's config.json keeps a size; nullptr: it has none.
 struct SizeKeys {
     const char* hidden = "hidden_size";
-    const char* ffn = "intermediate_size";  // absent in the file: 4 * hidden
+    const char* ffn = "intermediate_size";
     const char* layers = "num_hidden_layers";
     const char* encoderLayers = nullptr;
     const char* heads = "num_attention_heads";
@@ -47,7 +47,8 @@ struct FamilyDefaults {
     WindowRule windowRule = WindowRule::None;
     int64_t window = 0;
     int64_t windowPeriod = 2;
-    int64_t positions = 0;  // 0: the file must say
+    int64_t positions = 0;     // 0: the file must say
+    int64_t ffnExpansion = 0;  // feed-forward width over hidden size; 0: the file must say
 };
 
 struct FamilyConfig;
@@ -77,6 +78,10 @@ struct FamilyConfig {
 // "silu", "gelu_new" ... as config files name activations. Throws Unsupported naming the value.
 kernels::Activation activationOf(std::string_view name, std::string_view sourceName);
 kernels::Activation activationOf(const FamilyConfig& family);
+
+// A count in [minimum, maximum]; without a fallback the key must be there. Throws CorruptFile naming key and value.
+int64_t countOf(const JsonObject& json, const char* key, int64_t minimum, int64_t maximum,
+                std::optional<int64_t> fallback = std::nullopt);
 
 // Refuses a setting that would change results, naming key and value.
 void requireBoolean(const JsonObject& json, const char* key, bool value, bool defaultValue);

@@ -16,8 +16,8 @@ BlockConfig mixtralBlock(const FamilyConfig& family, int64_t layer) {
     mixture.downName = "w2";
     mixture.hidden = family.sizes.hiddenSize;
     mixture.ffn = family.sizes.intermediateSize;
-    mixture.numExperts = family.json.requiredInteger("num_local_experts");
-    mixture.expertsPerToken = family.json.requiredInteger("num_experts_per_tok");
+    mixture.numExperts = countOf(family.json, "num_local_experts", 1, 4096);
+    mixture.expertsPerToken = countOf(family.json, "num_experts_per_tok", 1, mixture.numExperts);
     mixture.normalisesWeights = true;
     block.feedForward.mixture = mixture;
     return block;

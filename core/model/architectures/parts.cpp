@@ -49,6 +49,16 @@ kernels::Activation activationOf(const FamilyConfig& family) {
     return activationOf(family.sizes.hiddenAct, family.json.sourceName());
 }
 
+int64_t countOf(const JsonObject& json, const char* key, int64_t minimum, int64_t maximum,
+                std::optional<int64_t> fallback) {
+    const int64_t value =
+        fallback && !json.has(key) ? *fallback : json.requiredInteger(key);
+    if (value < minimum || value > maximum) {
+        json.fail(key, fmt::format("is {}; it must be {} to {}", value, minimum, maximum));
+    }
+    return value;
+}
+
 void requireBoolean(const JsonObject& json, const char* key, bool value, bool defaultValue) {
     if (json.boolean(key).value_or(defaultValue) == value) return;
     throw Error{ErrorCode::Unsupported, fmt::format("{}: '{}' is {}, which is not supported for this family",

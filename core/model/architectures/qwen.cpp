@@ -9,6 +9,8 @@
 namespace wb::core {
 namespace {
 
+constexpr int64_t kMostExperts = 4096;
+
 BlockConfig qwen3Block(const FamilyConfig& family, int64_t layer) {
     const ModelConfig& sizes = family.sizes;
     BlockConfig block = llamaBlock(family, layer);
@@ -30,10 +32,9 @@ MixtureConfig mixtureOf(const FamilyConfig& family, int64_t layer) {
     MixtureConfig mixture;
     mixture.prefix = fmt::format("model.layers.{}.mlp", layer);
     mixture.hidden = family.sizes.hiddenSize;
-    mixture.ffn = json.requiredInteger("moe_intermediate_size");
-    mixture.numExperts = json.has("num_experts") ? json.requiredInteger("num_experts")
-                                                 : json.requiredInteger("num_local_experts");
-    mixture.expertsPerToken = json.requiredInteger("num_experts_per_tok");
+    mixture.ffn = countOf(json, "moe_intermediate_size", 1, 1 << 20);
+    mixture.numExperts = countOf(json, json.has("num_experts") ? "num_experts" : "num_local_experts", 1, kMostExperts);
+    mixture.expertsPerToken = countOf(json, "num_experts_per_tok", 1, mixture.numExperts);
     mixture.normalisesWeights = json.boolean("norm_topk_prob").value_or(false);
     return mixture;
 }
@@ -42,7 +43,7 @@ BlockConfig qwen2MoeBlock(const FamilyConfig& family, int64_t layer) {
     BlockConfig block = llamaBlock(family, layer);
     if (!isSparse(family.json, layer)) return block;
     MixtureConfig mixture = mixtureOf(family, layer);
-    mixture.sharedFfn = family.json.requiredInteger("shared_expert_intermediate_size");
+    mixture.sharedFfn = countOf(family.json, "shared_expert_intermediate_size", 1, 1 << 20);
     block.feedForward.mixture = mixture;
     return block;
 }

@@ -79,8 +79,8 @@ StackConfig t5Stack(const FamilyConfig& family, const std::string& name, bool is
     stack.embedding = "shared";
     stack.relativeBias = {
         .name = name + ".block.0.layer.0.SelfAttention.relative_attention_bias",
-        .buckets = family.json.integer("relative_attention_num_buckets").value_or(32),
-        .maxDistance = family.json.integer("relative_attention_max_distance").value_or(128),
+        .buckets = countOf(family.json, "relative_attention_num_buckets", 4, 4096, 32),
+        .maxDistance = countOf(family.json, "relative_attention_max_distance", 4, 1 << 16, 128),
         .numHeads = sizes.numHeads,
         .isBidirectional = !isDecoder,
     };

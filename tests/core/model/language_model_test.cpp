@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 
 #include "core/model/architectures/architectures.h"
 #include "kernels/base/error.h"
@@ -11,13 +11,13 @@
 namespace wb::core {
 namespace {
 
-Tensor fullHidden(const kernels::Context& device, CausalLm& model, const std::vector<int32_t>& ids,
+Tensor fullHidden(const kernels::Context& device, LanguageModel& model, const std::vector<int32_t>& ids,
                   const std::vector<int32_t>& bounds) {
     const Context context{device};
     return model.forward(context, packInput(device, ids, positionsOf(bounds), bounds)).value;
 }
 
-TEST(CausalLm, cachedDecodingOfSeveralSequencesEqualsOneFullPassEach) {
+TEST(LanguageModel, cachedDecodingOfSeveralSequencesEqualsOneFullPassEach) {
     kernels::Runtime runtime = test::cpuRuntime();
     const kernels::Context& device = runtime.context();
     for (const int64_t window : {0, 5}) {
@@ -57,7 +57,7 @@ TEST(CausalLm, cachedDecodingOfSeveralSequencesEqualsOneFullPassEach) {
     }
 }
 
-TEST(CausalLm, packedSequencesDoNotSeeEachOther) {
+TEST(LanguageModel, packedSequencesDoNotSeeEachOther) {
     kernels::Runtime runtime = test::cpuRuntime();
     const kernels::Context& device = runtime.context();
     const auto model = test::tinyModel(device, DType::F32);
@@ -67,7 +67,7 @@ TEST(CausalLm, packedSequencesDoNotSeeEachOther) {
     for (size_t i = 0; i < alone.size(); ++i) ASSERT_NEAR(packed[5 * 24 + i], alone[i], 1e-5F);
 }
 
-TEST(CausalLm, recomputingActivationsSavesMemoryAndGivesTheSameLoss) {
+TEST(LanguageModel, recomputingActivationsSavesMemoryAndGivesTheSameLoss) {
     kernels::Runtime runtime = test::cpuRuntime();
     const kernels::Context& device = runtime.context();
     const auto model = test::tinyModel(device, DType::F32, {.layers = 6});
@@ -89,14 +89,14 @@ TEST(CausalLm, recomputingActivationsSavesMemoryAndGivesTheSameLoss) {
     EXPECT_LT(2 * peakOf(ActivationMemory::Recompute), peakOf(ActivationMemory::KeepAll));
 }
 
-TEST(CausalLm, planDeviceCountsWhatTheCpuAllocates) {
+TEST(LanguageModel, planDeviceCountsWhatTheCpuAllocates) {
     const auto peakOn = [](DeviceType type) {
         kernels::Runtime runtime({.device = {.type = type},
                                   .numThreads = 2,
                                   .attention = kernels::AttentionBackend::Auto,
                                   .memoryLimitBytes = std::nullopt});
         const kernels::Context& device = runtime.context();
-        CausalLm model(device, test::tinyConfig(), DType::F32);
+        LanguageModel model(device, test::tinyConfig(), DType::F32);
         initialiseWeights(device, model, 1);
         model.visitParameters([&](Parameter& parameter) { makeTrainable(device, parameter); });
         const std::vector<int32_t> ids = test::someIds(50, 37, 5);
@@ -112,11 +112,11 @@ TEST(CausalLm, planDeviceCountsWhatTheCpuAllocates) {
     EXPECT_EQ(peakOn(DeviceType::Plan), peakOn(DeviceType::Cpu));
 }
 
-TEST(CausalLm, namesUnknownModelTypes) {
+TEST(LanguageModel, namesUnknownModelTypes) {
     ModelConfig config = test::tinyConfig();
     config.modelType = "mamba";
     try {
-        architectureOf(config);
+        networkConfigOf(config);
         FAIL() << "an unknown model type was accepted";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::Unsupported);
