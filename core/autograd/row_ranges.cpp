@@ -21,12 +21,20 @@ std::vector<RowRange> rowRanges(const Context& context, int64_t rows, const std:
     return ranges;
 }
 
-std::vector<RowRange> rowRanges(const Context& context, int64_t rows, std::span<const Parameter* const> parameters) {
-    return rowRanges(context, rows, [parameters](int32_t adapter) {
-        return std::ranges::any_of(parameters, [adapter](const Parameter* parameter) {
-            return parameter != nullptr && parameter->isReplacedFor(adapter);
-        });
-    });
+std::vector<WeightRange> weightRanges(const Context& context, int64_t rows, Parameter& weight, Parameter* bias) {
+    const auto isChanged = [&weight, bias](int32_t adapter) {
+        return weight.isReplacedFor(adapter) || (bias != nullptr && bias->isReplacedFor(adapter));
+    };
+    std::vector<WeightRange> ranges;
+    for (const RowRange& range : rowRanges(context, rows, isChanged)) {
+        ranges.push_back({range.begin, range.end, &weight.forAdapter(range.adapter),
+                          bias != nullptr ? &bias->forAdapter(range.adapter) : nullptr});
+    }
+    return ranges;
+}
+
+bool anyTrainable(std::span<const WeightRange> ranges) {
+    return std::ranges::any_of(ranges, &WeightRange::isTrainable);
 }
 
 }  // namespace wb::core

@@ -22,7 +22,25 @@ struct RowRange {
 // stays together, so that a batch without such adapters is one range. context.adapterRows must be in ascending order.
 std::vector<RowRange> rowRanges(const Context& context, int64_t rows, const std::function<bool(int32_t)>& isChanged);
 
-// The same for an op with these weights; null entries are weights the layer does not have.
-std::vector<RowRange> rowRanges(const Context& context, int64_t rows, std::span<const Parameter* const> parameters);
+// Rows that share a weight and a bias: the layer's own, or those of an adapter.
+struct WeightRange {
+    int64_t begin = 0;
+    int64_t end = 0;
+    Parameter* weight = nullptr;
+    Parameter* bias = nullptr;  // null: none
+
+    bool isTrainable() const { return weight->isTrainable() || (bias != nullptr && bias->isTrainable()); }
+    kernels::View biasValue() const { return bias != nullptr ? bias->value.view() : kernels::View{}; }
+    kernels::View biasGradient() const { return bias != nullptr ? bias->gradient.view() : kernels::View{}; }
+    // These rows of a tensor; absent if it is.
+    kernels::View of(const Tensor& tensor) const {
+        return tensor.isPresent() ? tensor.rows(begin, end).view() : kernels::View{};
+    }
+};
+
+// Splits rows [0, rows) for an op with these weights; `bias` may be null.
+std::vector<WeightRange> weightRanges(const Context& context, int64_t rows, Parameter& weight, Parameter* bias);
+
+bool anyTrainable(std::span<const WeightRange> ranges);
 
 }  // namespace wb::core
