@@ -10,6 +10,7 @@ after the other and the gradients of chosen weights ("grad." and the name of the
 and transformers on the same kind of CPU give the same bytes again.
 """
 import argparse
+import copy
 import json
 import re
 import shutil
@@ -107,6 +108,19 @@ def chosen_gradients(gradients):
     return kept
 
 
+def as_stored(model, gradients):
+    """The gradients under the names and in the shapes that a file gives the weights (experts one by one)."""
+    holder = copy.deepcopy(model)
+    for name, gradient in gradients.items():
+        holder.get_parameter(name).data = gradient
+    with tempfile.TemporaryDirectory() as scratch:
+        holder.save_pretrained(scratch)
+        stored = safetensors.torch.load_file(Path(scratch) / "model.safetensors")
+    constants = {name for name, _ in model.named_buffers()}
+    constants |= {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: tensor.clone() for name, tensor in stored.items() if name not in constants}
+
+
 def perturbed(model, generator):
     for parameter in model.parameters():
         with torch.no_grad():
@@ -144,7 +158,7 @@ def expect(model, variant: Variant, seed: int):
     if [row["ids"] for row in expectations.beams(model, prompts[1:], variant.beams)] != [row["ids"] for row in beams]:
         return None, "beams are not stable"
     tensors = {"logits": logits.contiguous()}
-    for name, gradient in chosen_gradients(grads).items():
+    for name, gradient in chosen_gradients(as_stored(model, grads)).items():
         tensors[f"grad.{variant.name_on_disk(name)}"] = gradient
     versions = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
     text = {"variant": variant.name, "seed": seed, "made_with": versions, "config_layout": variant.layout}
