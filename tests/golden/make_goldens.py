@@ -32,6 +32,7 @@ LEAST_MARGIN = 2e-3
 # Perturbation of the weights under which the ids must stay, and what it may do to logits and gradients.
 NOISE = 1e-6
 LEAST_DIFFERENT_IDS = 5  # of each greedy output that is twice as long
+LEAST_LENGTH = 24  # of the longest greedy output
 
 
 def variants():
@@ -141,6 +142,8 @@ def expect(model, variant: Variant, seed: int):
         return None, f"greedy margin {margin:.1e}"
     if any(len(set(row["ids"])) < min(LEAST_DIFFERENT_IDS, len(row["ids"]) // 2) for row in greedy):
         return None, "greedy repeats itself"
+    if max(len(row["ids"]) for row in greedy) < LEAST_LENGTH:
+        return None, "all greedy outputs end soon"
     beams = expectations.beams(model, prompts[1:], variant.beams)
     ends = expectations.as_list(model.generation_config.eos_token_id)
     if beams and not any(ids[-1] in ends for row in beams for ids in row["ids"]):

@@ -423,9 +423,9 @@ OTHERS = [
         "granite",
         lambda: GraniteConfig(
             **{**LLAMA, **GQA, "tie_word_embeddings": True},
-            embedding_multiplier=3.0,
+            embedding_multiplier=1.5,
             logits_scaling=0.5,
-            residual_multiplier=0.4,
+            residual_multiplier=0.7,
             attention_multiplier=0.2,
         ),
     ),
