@@ -31,6 +31,7 @@ struct CrossAttentionInput {
     const PackedInput& rows;
     Var encoded;                            // [Ts, C]; absent with memories
     SequenceBounds sourceBounds;            // cu_seqlens of the encoder's rows
+    std::vector<AdapterRows> sourceRows;    // adapters of the encoder's rows
     std::span<const MemoryRows> memories{};
 };
 

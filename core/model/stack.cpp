@@ -118,10 +118,11 @@ ResidualStream Stack::runBlock(const Context& context, TransformerBlock& block, 
     const bool hasBias = relativeBias != nullptr;
     const bool hasCross = pass.cross != nullptr;
     const SequenceBounds sourceBounds = hasCross ? pass.cross->sourceBounds : SequenceBounds{};
-    const auto body = [this, &block, rows, hasBias, hasCross, sourceBounds](const Context& inner,
-                                                                            std::span<const Var> vars) {
+    const std::vector<AdapterRows> sourceRows = hasCross ? pass.cross->sourceRows : std::vector<AdapterRows>{};
+    const auto body = [this, &block, rows, hasBias, hasCross, sourceBounds, sourceRows](const Context& inner,
+                                                                                        std::span<const Var> vars) {
         const Var* bias = hasBias ? &vars[1] : nullptr;
-        const CrossAttentionInput cross{rows, hasCross ? vars.back() : Var{}, sourceBounds};
+        const CrossAttentionInput cross{rows, hasCross ? vars.back() : Var{}, sourceBounds, sourceRows, {}};
         const ResidualStream out =
             block.forward(inner, {vars[0], {}}, {rows, m_rotary, bias, {}}, hasCross ? &cross : nullptr);
         return out.pending.value.isPresent() ? add(inner, out.sum, out.pending) : out.sum;
