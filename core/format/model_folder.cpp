@@ -32,9 +32,15 @@ std::string listed(const std::vector<std::string>& names) {
 // Buffers that older checkpoints carry and that follow from the config; a tied head or another name of a shared table
 // that was stored all the same.
 bool isIgnorable(std::string_view name, const NetworkConfig& network) {
-    constexpr std::array kBuffers{".rotary_emb.inv_freq", ".attn.bias",           ".attn.masked_bias",
-                                  ".attention.bias",      ".attention.masked_bias", ".embed_positions.weights",
-                                  ".causal_mask",         "rope_freqs.weight",      ".rotary_emb.original_inv_freq"};
+    constexpr std::array kBuffers{".rotary_emb.inv_freq",
+                                  ".attn.bias",
+                                  ".attn.masked_bias",
+                                  ".attention.bias",
+                                  ".attention.masked_bias",
+                                  ".embed_positions.weights",
+                                  ".causal_mask",
+                                  "rope_freqs.weight",
+                                  ".rotary_emb.original_inv_freq"};
     return std::ranges::any_of(kBuffers, [&](const char* ending) { return name.ends_with(ending); }) ||
            (network.head.name.empty() && (name == "lm_head.weight" || name == "embed_out.weight")) ||
            std::ranges::find(network.aliases, name) != network.aliases.end();

@@ -68,8 +68,7 @@ kernels::AttentionOptions AttentionLayer::options(const Var* bias) const {
     options.isCausal = m_config.isCausal;
     if (m_config.window > 0) options.windowLeft = static_cast<int32_t>(m_config.window - 1);
     if (bias != nullptr) {
-        options.bias =
-            bias == &m_alibi ? kernels::AttentionBias::Alibi : kernels::AttentionBias::DistanceTable;
+        options.bias = bias == &m_alibi ? kernels::AttentionBias::Alibi : kernels::AttentionBias::DistanceTable;
     }
     return options;
 }

@@ -20,7 +20,8 @@ int64_t paddedVocabulary(int64_t size) {
 Parameter makeVocabularyTable(const kernels::Context& context, const NetworkConfig& network, DType dtype,
                               const std::string& name) {
     const int64_t padded = paddedVocabulary(network.vocabularySize);
-    Parameter table{name, Tensor::empty(context, dtype, Shape{padded, network.hidden}, MemoryOwner::Weights), {}};
+    Parameter table{
+        name, Tensor::empty(context, dtype, Shape{padded, network.embeddingSize}, MemoryOwner::Weights), {}};
     const Tensor padding = table.value.rows(network.vocabularySize, padded);
     kernels::fill(context, {.out = padding.view()});
     return table;
