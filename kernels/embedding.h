@@ -17,13 +17,15 @@ struct EmbeddingForwardArgs {
 };
 void embeddingForward(const Context& context, const EmbeddingForwardArgs& args);
 
-// dTable[ids[t]] += scale * dOut[t], in the order of t for every row: the result does not depend on threads.
+// dTable[ids[t]] += scale * dOut[t], in the order of t for every row: the result does not depend on threads. Tokens of
+// untrainedId (-1: none) add nothing.
 //   dOut [T, C] F32/BF16/F64; dTable [V, C] F32 (F64 for F64).
 struct EmbeddingBackwardArgs {
     ConstView dOut;
     ConstView ids;
     View dTable;
     float scale = 1.0F;
+    int32_t untrainedId = -1;
 };
 void embeddingBackward(const Context& context, const EmbeddingBackwardArgs& args);
 

@@ -16,6 +16,7 @@ struct Parameter {
     Tensor gradient;
     bool isTransposedInFile = false;  // a matrix that files hold as [in, out]
     bool isConstant = false;          // stored with the weights, never trained
+    int32_t untrainedRow = -1;        // looking up this row of a table gives it no gradient
     // What holds instead for the rows of an adapter, by adapter index, borrowed; null where it leaves the weight alone.
     std::vector<Parameter*> replacements{};
 

@@ -42,6 +42,7 @@ LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig&
     const NetworkConfig network = networkConfigOf(config);
     m_headConfig = network.head;
     m_embedding = makeVocabularyTable(context, network, dtype, network.decoder.embedding + ".weight");
+    m_embedding.untrainedRow = network.untrainedId;
     if (network.encoder) m_encoder.emplace(context, *network.encoder, network.hidden, dtype);
     m_decoder.emplace(context, network.decoder, network.hidden, dtype);
     if (!m_headConfig.name.empty())

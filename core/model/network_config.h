@@ -157,6 +157,7 @@ struct NetworkConfig {
     int64_t hidden = 0;
     int64_t embeddingSize = 0;  // width of the vocabulary tables
     int64_t vocabularySize = 0;
+    int32_t untrainedId = -1;  // looking up this token trains nothing: the padding of some families
     std::optional<StackConfig> encoder;
     StackConfig decoder;
     HeadConfig head;

@@ -39,6 +39,7 @@ void scatterColumns(const EmbeddingBackwardArgs& args, int64_t begin, int64_t en
     const auto columns = static_cast<size_t>(args.dTable.shape[1]);
     const FloatVec factor = hn::Set(d, args.scale);
     for (int64_t t = 0; t < args.ids.shape[0]; ++t) {
+        if (args.ids.as<int32_t>()[t] == args.untrainedId) continue;
         const auto first = static_cast<size_t>(begin);
         const T* dOut = args.dOut.as<T>() + static_cast<size_t>(t) * columns + first;
         float* dRow = args.dTable.as<float>() + static_cast<size_t>(args.ids.as<int32_t>()[t]) * columns + first;

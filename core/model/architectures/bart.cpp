@@ -100,6 +100,7 @@ NetworkConfig bartNetwork(const FamilyConfig& family, const BartKind& kind) {
     const JsonObject& json = family.json;
     NetworkConfig network;
     network.prefix = "model.";
+    network.untrainedId = sizes.padTokenId.value_or(-1);
     const int64_t encoderHeads = countOf(json, "encoder_attention_heads", 1, sizes.hiddenSize);
     if (sizes.hiddenSize % encoderHeads != 0)
         json.fail("encoder_attention_heads",

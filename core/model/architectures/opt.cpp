@@ -48,6 +48,7 @@ NetworkConfig describeOpt(const FamilyConfig& family) {
         network.decoder.projectOut = projection("model.decoder.project_out", sizes.hiddenSize, embeddingSize);
     }
     network.prefix = "model.";
+    network.untrainedId = sizes.padTokenId.value_or(-1);
     network.decoder.embedding = "model.decoder.embed_tokens";
     network.decoder.positions = {.name = "model.decoder.embed_positions",
                                  .rows = sizes.maxPositions + kPositionOffset,

@@ -21,6 +21,7 @@ void embeddingBackward(const Context& /*context*/, const EmbeddingBackwardArgs& 
         const int64_t columns = args.dTable.shape[1];
         const auto* ids = args.ids.as<int32_t>();
         for (int64_t t = 0; t < args.ids.shape[0]; ++t) {
+            if (ids[t] == args.untrainedId) continue;
             const T* dOut = args.dOut.as<T>() + t * columns;
             Sum<T>* dRow = args.dTable.as<Sum<T>>() + ids[t] * columns;
             for (int64_t c = 0; c < columns; ++c) {
