@@ -21,7 +21,7 @@ std::string lastPart(const std::string& name) {
     return dot == std::string::npos ? name : name.substr(dot + 1);
 }
 
-void requireTargetsExist(core::CausalLm& model, const LoraConfig& config) {
+void requireTargetsExist(core::LanguageModel& model, const LoraConfig& config) {
     std::set<std::string> names;
     std::set<std::string> fullNames;
     model.visitLinears([&](core::LinearLayer& layer) {
@@ -61,7 +61,7 @@ std::vector<std::string> parseTargets(const std::string& text) {
     return targets;
 }
 
-LowRankAdapter::LowRankAdapter(const kernels::Context& context, core::CausalLm& model, LoraConfig config)
+LowRankAdapter::LowRankAdapter(const kernels::Context& context, core::LanguageModel& model, LoraConfig config)
     : m_config(std::move(config)) {
     requireTargetsExist(model, m_config);
     model.visitLinears([&](core::LinearLayer& layer) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 
 #include <cstdint>
 #include <functional>
@@ -35,7 +35,7 @@ class LowRankAdapter {
 public:
     // Allocates the deltas for every target projection, uninitialised, in the model's element type.
     // Throws InvalidArgument if a target names no projection, listing those there are.
-    LowRankAdapter(const kernels::Context& context, core::CausalLm& model, LoraConfig config);
+    LowRankAdapter(const kernels::Context& context, core::LanguageModel& model, LoraConfig config);
     ~LowRankAdapter();
     LowRankAdapter(const LowRankAdapter&) = delete;
     LowRankAdapter& operator=(const LowRankAdapter&) = delete;

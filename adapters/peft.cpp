@@ -127,7 +127,7 @@ std::set<std::string> layersOf(const core::SafetensorsFile& weights) {
     return layers;
 }
 
-void requireLayers(core::CausalLm& model, const std::set<std::string>& layers, const fs::path& file) {
+void requireLayers(core::LanguageModel& model, const std::set<std::string>& layers, const fs::path& file) {
     std::set<std::string> known;
     model.visitLinears([&known](core::LinearLayer& layer) { known.insert(layer.name); });
     for (const std::string& layer : layers) {
@@ -156,7 +156,7 @@ void requireTensor(const core::SafetensorsFile& weights, const std::string& name
 }
 
 // Before any memory is taken: the rank in the config could be any number.
-void requireTensors(core::CausalLm& model, const std::set<std::string>& layers, int64_t rank,
+void requireTensors(core::LanguageModel& model, const std::set<std::string>& layers, int64_t rank,
                     const core::SafetensorsFile& weights) {
     model.visitLinears([&](core::LinearLayer& layer) {
         if (!layers.contains(layer.name)) return;
@@ -249,7 +249,7 @@ PeftConfig readPeftConfig(const fs::path& folder) {
     return peft;
 }
 
-std::unique_ptr<LowRankAdapter> loadPeftAdapter(const kernels::Context& context, core::CausalLm& model,
+std::unique_ptr<LowRankAdapter> loadPeftAdapter(const kernels::Context& context, core::LanguageModel& model,
                                                 const fs::path& folder) {
     PeftConfig peft = readPeftConfig(folder);
     const core::SafetensorsFile weights = core::SafetensorsFile::open(folder / kWeightFile);

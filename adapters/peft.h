@@ -26,7 +26,7 @@ PeftConfig readPeftConfig(const std::filesystem::path& folder);
 
 // Reads an adapter for a model: the projections it attaches to are those the tensor names say, converted to the model's
 // element type. Throws as readPeftConfig, and InvalidArgument naming the first tensor that does not fit the model.
-std::unique_ptr<LowRankAdapter> loadPeftAdapter(const kernels::Context& context, core::CausalLm& model,
+std::unique_ptr<LowRankAdapter> loadPeftAdapter(const kernels::Context& context, core::LanguageModel& model,
                                                 const std::filesystem::path& folder);
 
 // Fills an adapter from a folder that must hold exactly its tensors. Throws CorruptFile or InvalidArgument.

@@ -59,7 +59,7 @@ void check(const GenerationRequest& request, const core::ModelConfig& config) {
 
 }  // namespace
 
-GenerationSession::GenerationSession(const kernels::Context& context, core::CausalLm& model,
+GenerationSession::GenerationSession(const kernels::Context& context, core::LanguageModel& model,
                                      const core::Tokenizer& tokenizer, std::vector<GenerationRequest> requests,
                                      GenerationObserver* observer)
     : m_context(context), m_model(model), m_observer(observer), m_requests(std::move(requests)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 #include "core/text/tokenizer.h"
 #include "inference/decode_strategy.h"
 #include "inference/generation.h"
@@ -21,7 +21,7 @@ class GenerationSession {
 public:
     // The model's adapters must be attached under the indices that the requests name. Borrows model and tokenizer.
     // Throws InvalidArgument if a prompt is empty, or prompt and new tokens exceed the model's positions.
-    GenerationSession(const kernels::Context& context, core::CausalLm& model, const core::Tokenizer& tokenizer,
+    GenerationSession(const kernels::Context& context, core::LanguageModel& model, const core::Tokenizer& tokenizer,
                       std::vector<GenerationRequest> requests, GenerationObserver* observer = nullptr);
 
     // Prefills one waiting request, or decodes one token of all running outputs. False when everything is finished.
@@ -61,7 +61,7 @@ private:
                          std::span<const core::AdapterRows> adapterRows);
 
     const kernels::Context& m_context;
-    core::CausalLm& m_model;
+    core::LanguageModel& m_model;
     GenerationObserver* m_observer;
     std::vector<GenerationRequest> m_requests;
     std::vector<Progress> m_progress;

@@ -17,7 +17,7 @@ using core::TokenId;
 // Logits that are on the host at once, in rows.
 constexpr int64_t kLogitRows = 64;
 
-Tensor hiddenOf(const kernels::Context& context, core::CausalLm& model, std::span<const TokenId> ids, int32_t adapter) {
+Tensor hiddenOf(const kernels::Context& context, core::LanguageModel& model, std::span<const TokenId> ids, int32_t adapter) {
     const auto count = static_cast<int64_t>(ids.size());
     if (count > model.config().maxPositions) {
         throw Error{ErrorCode::InvalidArgument,
@@ -32,7 +32,7 @@ Tensor hiddenOf(const kernels::Context& context, core::CausalLm& model, std::spa
 }
 
 // -log p of each label; 0 where ignored.
-std::vector<float> lossesOf(const kernels::Context& context, core::CausalLm& model, const Tensor& hidden,
+std::vector<float> lossesOf(const kernels::Context& context, core::LanguageModel& model, const Tensor& hidden,
                             std::span<const int32_t> labels) {
     const Tensor wanted = Tensor::fromInts(context, labels, kernels::MemoryOwner::Activations);
     const core::Context pass{context, nullptr, nullptr, {}};
@@ -41,7 +41,7 @@ std::vector<float> lossesOf(const kernels::Context& context, core::CausalLm& mod
 
 }  // namespace
 
-SequenceScore scoreContinuation(const kernels::Context& context, core::CausalLm& model, std::span<const TokenId> prompt,
+SequenceScore scoreContinuation(const kernels::Context& context, core::LanguageModel& model, std::span<const TokenId> prompt,
                                 std::span<const TokenId> continuation, const ScoreOptions& options) {
     std::vector<TokenId> ids(prompt.begin(), prompt.end());
     ids.insert(ids.end(), continuation.begin(), continuation.end());
@@ -69,14 +69,14 @@ SequenceScore scoreContinuation(const kernels::Context& context, core::CausalLm&
     return score;
 }
 
-std::vector<float> lastLogits(const kernels::Context& context, core::CausalLm& model, std::span<const TokenId> prompt,
+std::vector<float> lastLogits(const kernels::Context& context, core::LanguageModel& model, std::span<const TokenId> prompt,
                               int32_t adapter) {
     const Tensor hidden = hiddenOf(context, model, prompt, adapter);
     const int64_t rows = hidden.shape()[0];
     return core::toFloats(context, model.logits(context, hidden.rows(rows - 1, rows)));
 }
 
-TextScore scoreText(const kernels::Context& context, core::CausalLm& model, std::span<const TokenId> ids,
+TextScore scoreText(const kernels::Context& context, core::LanguageModel& model, std::span<const TokenId> ids,
                     int64_t window, int32_t adapter) {
     WB_CHECK(window >= 2, "a window predicts at least one token");
     TextScore score;

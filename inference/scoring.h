@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 #include "inference/sampler.h"
 
 #include <cstdint>
@@ -23,12 +23,12 @@ struct ScoreOptions {
 
 // Scores `continuation` after `prompt`. With an empty prompt the first id cannot be scored and is left out.
 // Throws InvalidArgument if both together exceed the model's positions.
-SequenceScore scoreContinuation(const kernels::Context& context, core::CausalLm& model,
+SequenceScore scoreContinuation(const kernels::Context& context, core::LanguageModel& model,
                                 std::span<const core::TokenId> prompt, std::span<const core::TokenId> continuation,
                                 const ScoreOptions& options);
 
 // Logits [V] after the last id of a prompt.
-std::vector<float> lastLogits(const kernels::Context& context, core::CausalLm& model,
+std::vector<float> lastLogits(const kernels::Context& context, core::LanguageModel& model,
                               std::span<const core::TokenId> prompt, int32_t adapter);
 
 struct TextScore {
@@ -39,7 +39,7 @@ struct TextScore {
 
 // Scores running text in windows of at most `window` tokens that overlap by one, so that every id but the first of the
 // text is predicted once.
-TextScore scoreText(const kernels::Context& context, core::CausalLm& model, std::span<const core::TokenId> ids,
+TextScore scoreText(const kernels::Context& context, core::LanguageModel& model, std::span<const core::TokenId> ids,
                     int64_t window, int32_t adapter);
 
 }  // namespace wb::inference

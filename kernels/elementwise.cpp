@@ -37,6 +37,17 @@ void scale(const Context& context, const ScaleArgs& args) {
              {.flops = writes * countOf(args.x), .bytes = bytesOf(args.x) + writes * bytesOf(args.out)});
 }
 
+void softCap(const Context& context, const SoftCapArgs& args) {
+    requirePresent("softCap", "x", args.x);
+    requireComputeDtype("softCap", "x", args.x);
+    requireShape("softCap", "out", args.out, args.x.shape);
+    requireDtype("softCap", "out", args.out, args.x.dtype);
+    if (!(args.cap > 0.0F)) {
+        throw Error{ErrorCode::InvalidArgument, fmt::format("softCap: cap is {}, expected more than 0", args.cap)};
+    }
+    dispatch(context, context.ops->softCap, args, {.flops = 10 * countOf(args.x), .bytes = 2 * bytesOf(args.x)});
+}
+
 void fill(const Context& context, const FillArgs& args) {
     requirePresent("fill", "out", args.out);
     if (args.out.dtype != DType::I32) requireComputeDtype("fill", "out", args.out);

@@ -25,6 +25,15 @@ struct ScaleArgs {
 };
 void scale(const Context& context, const ScaleArgs& args);
 
+// out = cap * tanh(x / cap): nearly x near zero, never beyond cap.  Same shape and dtype (F32/BF16/F64), may alias;
+// cap > 0.
+struct SoftCapArgs {
+    ConstView x;
+    View out;
+    float cap = 0.0F;
+};
+void softCap(const Context& context, const SoftCapArgs& args);
+
 // out = value everywhere.  F32/BF16/F64/I32.
 struct FillArgs {
     View out;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/base/activation.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/view.h"
 
 namespace wb::kernels {
 
-enum class Activation { Silu, Gelu, GeluTanh, Relu };
-
-// out = act(gate) * up (Shazeer 2020, arXiv:2002.05202).  gate, up, out [T, F] F32/BF16/F64; out may alias neither.
+// out = act(gate) * up (Shazeer 2020, arXiv:2002.05202); act as in kernels/activation.h.
+//    gate, up, out [T, F] F32/BF16/F64; out may alias neither.
 struct GatedActivationForwardArgs {
     ConstView gate;
     ConstView up;

@@ -65,6 +65,18 @@ void checkArguments(const Context& context, const LmHeadLossArgs& args) {
         requireShape(kOp, "dWeight", args.dWeight, args.weight.shape);
         requireDtype(kOp, "dWeight", args.dWeight, accumulatorDtype(dtype));
     }
+    if (args.bias.isPresent()) {
+        requireShape(kOp, "bias", args.bias, Shape{args.weight.shape[0]});
+        requireDtype(kOp, "bias", args.bias, dtype);
+    }
+    if (args.dBias.isPresent()) {
+        requireShape(kOp, "dBias", args.dBias, Shape{args.weight.shape[0]});
+        requireDtype(kOp, "dBias", args.dBias, accumulatorDtype(dtype));
+    }
+    if (!(args.softCap >= 0.0F)) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("lmHeadLoss: soft cap is {}, expected 0 (none) or more", args.softCap)};
+    }
     if (args.vocabularySize < 1 || args.vocabularySize > args.weight.shape[0]) {
         throw Error{ErrorCode::InvalidArgument, fmt::format("lmHeadLoss: vocabulary of {} with a weight of {} rows",
                                                             args.vocabularySize, args.weight.shape[0])};

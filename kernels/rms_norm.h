@@ -7,7 +7,7 @@
 namespace wb::kernels {
 
 // Adds an optional residual, normalises each row to unit RMS and scales it (Zhang & Sennrich 2019, arXiv:1910.07467).
-//   s = x + residual;  r = 1 / sqrt(mean(s^2) + eps);  out = s * r * weight
+//   s = x + residual;  r = 1 / sqrt(mean(s^2) + eps);  out = s * r * (weight + weightOffset)
 //   x, residual [T, C] F32/BF16/F64; weight [C] same dtype; out [T, C]; sum [T, C] receives s, required with a residual
 //   (may alias x); invRms [T] F32 (F64 for F64) receives r, optional.
 struct RmsNormForwardArgs {
@@ -18,10 +18,11 @@ struct RmsNormForwardArgs {
     View sum;
     View invRms;
     float eps = 1e-5F;
+    float weightOffset = 0.0F;  // 1 where a family stores weight - 1
 };
 void rmsNormForward(const Context& context, const RmsNormForwardArgs& args);
 
-// With g = dOut * weight and n = s * r:
+// With g = dOut * (weight + weightOffset) and n = s * r:
 //   dX = r * (g - n * mean(g * n)) (+ dResidual);  dWeight += sum over rows of dOut * n
 //   s [T, C] (x or sum of the forward); invRms [T]; dX [T, C]; dResidual [T, C] optional, the gradient that reaches s
 //   directly; may alias dX. dWeight [C] F32 (F64 for F64) optional: absent when the weight is frozen.
@@ -33,6 +34,7 @@ struct RmsNormBackwardArgs {
     ConstView dResidual;
     View dX;
     View dWeight;
+    float weightOffset = 0.0F;
 };
 void rmsNormBackward(const Context& context, const RmsNormBackwardArgs& args);
 

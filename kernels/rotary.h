@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/base/rotary_layout.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/view.h"
 
 namespace wb::kernels {
 
-enum class RotaryLayout {
-    Half,        // value i is paired with i + R/2 (Hugging Face)
-    Interleaved  // value 2i is paired with 2i + 1 (GPT-J)
-};
 enum class RotaryDirection { Forward, Backward };
 
 // Rotates pairs of each head by position * frequency (Su et al. 2021, arXiv:2104.09864); backward rotates by the

@@ -47,7 +47,7 @@ std::vector<std::vector<float>> replayModel(const TuningModel& tuning, const std
                               .attention = tuning.context().attention,
                               .memoryLimitBytes = std::nullopt});
     const core::ModelSource source = core::ModelSource::open(checkpoint);
-    core::CausalLm model(runtime.context(), source.config(), tuning.dtype());
+    core::LanguageModel model(runtime.context(), source.config(), tuning.dtype());
     core::loadWeights(runtime.context(), model, source);
     return adapters::replayLogits(runtime.context(), {model, -1}, sequences);
 }

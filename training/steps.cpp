@@ -74,7 +74,7 @@ StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& 
     return result;
 }
 
-EvaluationResult evaluate(core::CausalLm& model, const kernels::Context& context, int32_t adapter,
+EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& context, int32_t adapter,
                           const SequenceSet& set, int64_t maxTokens, const std::function<bool()>& isCancelled) {
     EvaluationResult result;
     double sum = 0;

@@ -35,7 +35,7 @@ struct EvaluationResult {
 
 // Loss without gradients over all examples, with the adapter attached under an index (-1: none), in micro-batches of at
 // most maxTokens. `isCancelled` is polled between them and ends the evaluation with ErrorCode::Cancelled.
-EvaluationResult evaluate(core::CausalLm& model, const kernels::Context& context, int32_t adapter,
+EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& context, int32_t adapter,
                           const SequenceSet& set, int64_t maxTokens, const std::function<bool()>& isCancelled = {});
 
 }  // namespace wb::training

@@ -13,7 +13,7 @@ adapters::LoraConfig loraConfigOf(const core::Recipe& recipe) {
 
 TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfig& config,
                          const core::ModelSource* source, const core::Recipe& recipe)
-    : m_context(context), m_model(std::make_unique<core::CausalLm>(context, config, recipe.dtype)) {
+    : m_context(context), m_model(std::make_unique<core::LanguageModel>(context, config, recipe.dtype)) {
     const auto seed = static_cast<uint64_t>(recipe.seed);
     if (source != nullptr) {
         core::loadWeights(context, *m_model, *source);
@@ -24,6 +24,7 @@ TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfi
                                                                 : core::ActivationMemory::KeepAll);
     std::vector<core::Parameter*> trained;
     const auto train = [&](core::Parameter& parameter) {
+        if (parameter.isConstant) return;
         core::makeTrainable(context, parameter);
         trained.push_back(&parameter);
     };

@@ -3,7 +3,7 @@
 
 #include "adapters/low_rank_adapter.h"
 #include "core/format/model_folder.h"
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 #include "core/model/weights.h"
 #include "core/run/recipe.h"
 #include "training/optimizers/adamw.h"
@@ -24,7 +24,7 @@ public:
                 const core::Recipe& recipe);
 
     const kernels::Context& context() const { return m_context; }
-    core::CausalLm& model() { return *m_model; }
+    core::LanguageModel& model() { return *m_model; }
     adapters::LowRankAdapter* adapter() { return m_adapter.get(); }
     // Index under which the adapter is attached, -1 without one.
     int32_t adapterIndex() const { return m_adapter ? 0 : -1; }
@@ -46,7 +46,7 @@ public:
 
 private:
     const kernels::Context& m_context;
-    std::unique_ptr<core::CausalLm> m_model;
+    std::unique_ptr<core::LanguageModel> m_model;
     std::unique_ptr<adapters::LowRankAdapter> m_adapter;  // after the model: it detaches from it
     std::unique_ptr<AdamW> m_optimizer;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 #include "core/text/tokenizer.h"
 
 #include <cstdint>
@@ -35,7 +35,7 @@ struct Certificate {
 
 // One model of the comparison: the network and the index of its adapter, -1 for none.
 struct ReplayedModel {
-    core::CausalLm& model;
+    core::LanguageModel& model;
     int32_t adapter = -1;
 };
 

@@ -14,7 +14,7 @@ namespace wb::adapters {
 // What is exported: a model, with an adapter on top or tuned as a whole.
 struct ExportSource {
     const kernels::Context& context;
-    core::CausalLm& model;
+    core::LanguageModel& model;
     LowRankAdapter* adapter = nullptr;              // null: the model itself was tuned
     std::string baseModel;                          // name or path of the base, for the adapter's config
     std::vector<std::filesystem::path> companions;  // tokenizer and the like

@@ -10,7 +10,7 @@
 #include "adapters/low_rank_adapter.h"
 #include "app/engine/model_paths.h"
 #include "core/format/model_folder.h"
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 #include "core/text/tokenizer.h"
 #include "inference/generation.h"
 
@@ -21,7 +21,7 @@ struct LoadedModel {
     std::filesystem::path path;
     core::ModelSource source;
     std::unique_ptr<core::Tokenizer> tokenizer;
-    std::unique_ptr<core::CausalLm> model;
+    std::unique_ptr<core::LanguageModel> model;
     std::string hash;  // of the weights on disk
 
     struct Adapter {

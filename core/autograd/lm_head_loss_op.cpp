@@ -2,30 +2,75 @@
 #include "kernels/lm_head_loss.h"
 
 #include "core/autograd/ops.h"
+#include "kernels/elementwise.h"
+#include "kernels/linear.h"
 
 namespace wb::core {
+namespace {
 
-LmLoss lmHeadLoss(const Context& context, const Var& hidden, Parameter& weight, const Tensor& labels, float gradScale,
-                  int64_t vocabularySize) {
+int64_t vocabularySizeOf(const LmHead& head) {
+    return head.vocabularySize > 0 ? head.vocabularySize : head.weight.value.shape()[0];
+}
+
+// The rows of the vocabulary: what pads a table to a round size never counts.
+Tensor vocabularyRows(const LmHead& head, const Tensor& table) {
+    return table.isPresent() ? table.rows(0, vocabularySizeOf(head)) : Tensor{};
+}
+
+Tensor biasOf(const LmHead& head) {
+    return head.bias != nullptr ? vocabularyRows(head, head.bias->value) : Tensor{};
+}
+
+Tensor biasGradientOf(const LmHead& head) {
+    return head.bias != nullptr ? vocabularyRows(head, head.bias->gradient) : Tensor{};
+}
+
+}  // namespace
+
+Tensor headLogits(const kernels::Context& context, const Tensor& hidden, const LmHead& head) {
+    const Shape shape{hidden.shape()[0], vocabularySizeOf(head)};
+    Tensor logits = Tensor::empty(context, gradientDtype(hidden.dtype()), shape, kernels::MemoryOwner::Activations);
+    kernels::linearForward(context, {.x = hidden.view(),
+                                     .weight = vocabularyRows(head, head.weight.value).view(),
+                                     .bias = biasOf(head).view(),
+                                     .out = logits.view(),
+                                     .alpha = head.logitScale,
+                                     .write = kernels::Write::Replace,
+                                     .workspace = {}});
+    if (head.softCap > 0) {
+        kernels::softCap(context, {.x = logits.view(), .out = logits.view(), .cap = head.softCap});
+    }
+    return logits;
+}
+
+LmLoss lmHeadLoss(const Context& context, const Var& hidden, const LmHead& head, const Tensor& labels,
+                  float gradScale) {
     const kernels::Context& device = context.device;
     const auto owner = kernels::MemoryOwner::Activations;
     const Shape perToken{labels.count()};
     Tensor losses = Tensor::empty(device, gradientDtype(hidden.value.dtype()), perToken, owner);
     Tensor predictions = Tensor::empty(device, DType::I32, perToken, owner);
-    const bool records = context.tape != nullptr && (hidden.needsGradient() || weight.isTrainable());
+    const bool trainsBias = head.bias != nullptr && head.bias->isTrainable();
+    const bool records = context.tape != nullptr && (hidden.needsGradient() || head.weight.isTrainable() || trainsBias);
     Tensor dHidden;
     if (records && hidden.needsGradient()) {
         dHidden = Tensor::empty(device, hidden.value.dtype(), hidden.value.shape(), owner);
     }
+    const Tensor dWeight = records ? vocabularyRows(head, head.weight.gradient) : Tensor{};
+    const Tensor dBias = records ? biasGradientOf(head) : Tensor{};
     kernels::lmHeadLoss(device, {.hidden = hidden.value.view(),
-                                 .weight = weight.value.view(),
+                                 .weight = vocabularyRows(head, head.weight.value).view(),
+                                 .bias = biasOf(head).view(),
                                  .labels = labels.view(),
                                  .losses = losses.view(),
                                  .predictions = predictions.view(),
                                  .dHidden = dHidden.view(),
-                                 .dWeight = records ? weight.gradient.view() : kernels::View{},
+                                 .dWeight = dWeight.view(),
+                                 .dBias = dBias.view(),
                                  .gradScale = gradScale,
-                                 .vocabularySize = vocabularySize,
+                                 .logitScale = head.logitScale,
+                                 .softCap = head.softCap,
+                                 .vocabularySize = 0,
                                  .maxLogitBytes = 0,
                                  .workspace = {}});
     if (!records) return {{std::move(losses)}, std::move(predictions)};
@@ -34,6 +79,11 @@ LmLoss lmHeadLoss(const Context& context, const Var& hidden, Parameter& weight, 
         tape.accumulate(node, dHidden);
     });
     return {std::move(root), std::move(predictions)};
+}
+
+LmLoss lmHeadLoss(const Context& context, const Var& hidden, Parameter& weight, const Tensor& labels, float gradScale,
+                  int64_t vocabularySize) {
+    return lmHeadLoss(context, hidden, LmHead{.weight = weight, .vocabularySize = vocabularySize}, labels, gradScale);
 }
 
 }  // namespace wb::core

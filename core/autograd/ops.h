@@ -7,9 +7,10 @@
 #include "core/autograd/context.h"
 #include "core/autograd/parameter.h"
 #include "kernels/attention.h"
-#include "kernels/gated_activation.h"
+#include "kernels/base/activation.h"
 #include "kernels/rotary.h"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -19,49 +20,92 @@ namespace wb::core {
 // Host-side sequence bounds, shared by the nodes that need them in backward.
 using SequenceBounds = std::shared_ptr<const std::vector<int32_t>>;
 
-// table [V, C], ids [T] I32 -> [T, C].
-Var embedding(const Context& context, Parameter& table, const Tensor& ids);
+// table [V, C], ids [T] I32 -> scale * table[ids] [T, C].
+Var embedding(const Context& context, Parameter& table, const Tensor& ids, float scale = 1.0F);
 
 // x [T, I] -> x W^T + bias [T, O], plus for each AdapterRows of the context the delta of that adapter.
 // `deltas` is indexed by adapter; a null entry leaves the layer as it is.
 Var linear(const Context& context, const Var& x, Parameter& weight, Parameter* bias,
            std::span<LowRankDelta* const> deltas = {});
 
-// x [T, C] -> normalised [T, C].
-Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps);
+// x [T, C] -> normalised [T, C]; the factor of a column is weight + weightOffset.
+Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps, float weightOffset = 0.0F);
 
 struct NormedSum {
     Var normed;
     Var sum;  // x + residual, the input of the next residual connection
 };
-NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, float eps);
+NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, float eps,
+                     float weightOffset = 0.0F);
+
+// x [T, C] -> normalised [T, C]; weight [C], bias [C] or null.
+Var layerNorm(const Context& context, const Var& x, Parameter& weight, Parameter* bias, float eps);
+NormedSum addLayerNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, Parameter* bias,
+                       float eps);
 
 // x [T, H, D], positions [T] I32, frequencies [R/2] F32 -> same shape.
 Var rotary(const Context& context, const Var& x, const Tensor& positions, const Tensor& frequencies,
            kernels::RotaryLayout layout, float magnitude);
 
-// q [Tq, H, D], k, v [Tk, K, D] -> [Tq, H, D].
+// q [Tq, H, D], k, v [Tk, K, D] -> [Tq, H, D]. `bias`: the table, slopes or matrix that options.bias names (shapes in
+// kernels/attention.h), null for none. Its gradient is F32 (F64 for F64), so a bias that needs one has that type.
 Var attention(const Context& context, const Var& q, const Var& k, const Var& v, const SequenceBounds& boundsQ,
-              const SequenceBounds& boundsK, const kernels::AttentionOptions& options);
+              const SequenceBounds& boundsK, const kernels::AttentionOptions& options, const Var* bias = nullptr);
+
+// Bias table of relative positions: weight [buckets, H], bucketOfDistance [N] -> [H, N] F32 (F64 for F64),
+// table[h, n] = weight[bucketOfDistance[n], h]; n = j - p + N/2 as attention reads it.
+Var distanceTable(const Context& context, Parameter& weight,
+                  std::shared_ptr<const std::vector<int32_t>> bucketOfDistance);
 
 // gate, up [T, F] -> act(gate) * up.
 Var gatedActivation(const Context& context, const Var& gate, const Var& up, kernels::Activation activation);
 
+// act(x), any shape.
+Var activation(const Context& context, const Var& x, kernels::Activation activation);
+
 Var add(const Context& context, const Var& a, const Var& b);
+
+// factor * x.
+Var scale(const Context& context, const Var& x, float factor);
 
 // Same storage, other shape.
 Var reshape(const Context& context, const Var& x, const Shape& shape);
+
+// A part of the columns of a fused projection: slot n of the part is columns [starts[n], starts[n] + width).
+struct ColumnPart {
+    std::vector<int32_t> starts;
+    int64_t width = 0;
+};
+using ColumnParts = std::shared_ptr<const std::vector<ColumnPart>>;
+// x [T, W] -> for each part [T, N, width]. Columns that no part names get gradient 0.
+std::vector<Var> splitColumns(const Context& context, const Var& x, const ColumnParts& parts);
+
+// The output layer of a language model: logits z = softCap(logitScale * (hidden W^T) + bias), no cap when softCap is 0.
+//   weight [V, C], bias [V] or null; only the first vocabularySize rows count (0: all V).
+struct LmHead {
+    Parameter& weight;
+    Parameter* bias = nullptr;
+    int64_t vocabularySize = 0;
+    float logitScale = 1.0F;
+    float softCap = 0.0F;
+};
+// The logits of the formula above for inference: hidden [n, C] -> [n, vocabularySize] F32 (F64 for F64).
+Tensor headLogits(const kernels::Context& context, const Tensor& hidden, const LmHead& head);
 
 struct LmLoss {
     Var losses;  // [T] F32 (F64): per token, 0 where ignored. Only legal as the root of backward, with a seed of ones.
     Tensor predictions;  // [T] I32: most likely id where labelled, -1 elsewhere
 };
 // Head and cross-entropy; gradScale multiplies all gradients (1 / label tokens of the step).
+LmLoss lmHeadLoss(const Context& context, const Var& hidden, const LmHead& head, const Tensor& labels, float gradScale);
 LmLoss lmHeadLoss(const Context& context, const Var& hidden, Parameter& weight, const Tensor& labels, float gradScale,
                   int64_t vocabularySize);
 
 // Runs `body` on `input` without recording and again in backward: activations of the body are not kept.
-// Dropout draws are the same both times.
+// Dropout draws are the same both times. What the body uses besides its input must not need a gradient; whatever does
+// is passed in by the form with several inputs (encoder output, a bias table).
 Var checkpoint(const Context& context, const Var& input, std::function<Var(const Context&, const Var&)> body);
+Var checkpoint(const Context& context, std::vector<Var> inputs,
+               std::function<Var(const Context&, std::span<const Var>)> body);
 
 }  // namespace wb::core

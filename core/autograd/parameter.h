@@ -13,6 +13,8 @@ struct Parameter {
     std::string name;
     Tensor value;
     Tensor gradient;
+    bool isTransposedInFile = false;  // a matrix that files hold as [in, out]
+    bool isConstant = false;          // stored with the weights, never trained
 
     bool isTrainable() const { return gradient.isPresent(); }
 };

@@ -10,9 +10,9 @@ using kernels::MemoryOwner;
 
 // Records normed = norm(sum). The gradient that reaches `sum` by the residual connection is already on the tape when
 // this runs backward, so the kernel adds it in the same sweep.
-Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, Parameter& weight) {
-    return tape.record(std::move(normed), [saved = sum.value, node = sum.node, invRms = std::move(invRms), &weight](
-                                              Tape& t, const Tensor& dOut) {
+Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, Parameter& weight, float weightOffset) {
+    return tape.record(std::move(normed), [saved = sum.value, node = sum.node, invRms = std::move(invRms), &weight,
+                                           weightOffset](Tape& t, const Tensor& dOut) {
         const Tensor dResidual = t.takeGradient(node);
         const bool writesInPlace = dResidual.isPresent() && dResidual.ownsStorageAlone();
         const Tensor dX = writesInPlace
@@ -24,7 +24,8 @@ Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, Paramet
                                                .invRms = invRms.view(),
                                                .dResidual = dResidual.isPresent() ? dResidual.view() : kernels::View{},
                                                .dX = dX.view(),
-                                               .dWeight = weight.gradient.view()});
+                                               .dWeight = weight.gradient.view(),
+                                               .weightOffset = weightOffset});
         t.accumulate(node, dX);
     });
 }
@@ -41,18 +42,20 @@ NormOutputs normOutputs(const Context& context, const Tensor& x) {
 
 }  // namespace
 
-Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps) {
+Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps, float weightOffset) {
     auto [normed, invRms] = normOutputs(context, x.value);
     kernels::rmsNormForward(context.device, {.x = x.value.view(),
                                              .weight = weight.value.view(),
                                              .out = normed.view(),
                                              .invRms = invRms.view(),
-                                             .eps = eps});
+                                             .eps = eps,
+                                             .weightOffset = weightOffset});
     if (context.tape == nullptr || !(x.needsGradient() || weight.isTrainable())) return {std::move(normed)};
-    return recordNorm(*context.tape, std::move(normed), x, std::move(invRms), weight);
+    return recordNorm(*context.tape, std::move(normed), x, std::move(invRms), weight, weightOffset);
 }
 
-NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, float eps) {
+NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, float eps,
+                     float weightOffset) {
     auto [normed, invRms] = normOutputs(context, x.value);
     Tensor sum = Tensor::empty(context.device, x.value.dtype(), x.value.shape(), MemoryOwner::Activations);
     kernels::rmsNormForward(context.device, {.x = x.value.view(),
@@ -61,7 +64,8 @@ NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, 
                                              .out = normed.view(),
                                              .sum = sum.view(),
                                              .invRms = invRms.view(),
-                                             .eps = eps});
+                                             .eps = eps,
+                                             .weightOffset = weightOffset});
     if (context.tape == nullptr || !(x.needsGradient() || residual.needsGradient() || weight.isTrainable())) {
         return {{std::move(normed)}, {std::move(sum)}};
     }
@@ -70,7 +74,7 @@ NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, 
             tape.accumulate(nodeX, dSum);
             tape.accumulate(nodeResidual, dSum);
         });
-    return {recordNorm(*context.tape, std::move(normed), summed, std::move(invRms), weight), summed};
+    return {recordNorm(*context.tape, std::move(normed), summed, std::move(invRms), weight, weightOffset), summed};
 }
 
 }  // namespace wb::core

@@ -179,6 +179,40 @@ constexpr std::array kFalconTensors{
     GgufTensorName{"blk.#.ffn_down", "transformer.h.#.mlp.dense_4h_to_h"},
 };
 
+constexpr std::array kT5Tensors{
+    GgufTensorName{"token_embd", "shared"},
+    GgufTensorName{"output", "lm_head"},
+    GgufTensorName{"enc.output_norm", "encoder.final_layer_norm"},
+    GgufTensorName{"enc.blk.#.attn_norm", "encoder.block.#.layer.0.layer_norm"},
+    GgufTensorName{"enc.blk.#.attn_q", "encoder.block.#.layer.0.SelfAttention.q"},
+    GgufTensorName{"enc.blk.#.attn_k", "encoder.block.#.layer.0.SelfAttention.k"},
+    GgufTensorName{"enc.blk.#.attn_v", "encoder.block.#.layer.0.SelfAttention.v"},
+    GgufTensorName{"enc.blk.#.attn_o", "encoder.block.#.layer.0.SelfAttention.o"},
+    GgufTensorName{"enc.blk.#.attn_rel_b", "encoder.block.#.layer.0.SelfAttention.relative_attention_bias"},
+    GgufTensorName{"enc.blk.#.ffn_norm", "encoder.block.#.layer.1.layer_norm"},
+    GgufTensorName{"enc.blk.#.ffn_gate", "encoder.block.#.layer.1.DenseReluDense.wi_0"},
+    GgufTensorName{"enc.blk.#.ffn_up", "encoder.block.#.layer.1.DenseReluDense.wi_1"},
+    GgufTensorName{"enc.blk.#.ffn_up", "encoder.block.#.layer.1.DenseReluDense.wi"},
+    GgufTensorName{"enc.blk.#.ffn_down", "encoder.block.#.layer.1.DenseReluDense.wo"},
+    GgufTensorName{"dec.output_norm", "decoder.final_layer_norm"},
+    GgufTensorName{"dec.blk.#.attn_norm", "decoder.block.#.layer.0.layer_norm"},
+    GgufTensorName{"dec.blk.#.attn_q", "decoder.block.#.layer.0.SelfAttention.q"},
+    GgufTensorName{"dec.blk.#.attn_k", "decoder.block.#.layer.0.SelfAttention.k"},
+    GgufTensorName{"dec.blk.#.attn_v", "decoder.block.#.layer.0.SelfAttention.v"},
+    GgufTensorName{"dec.blk.#.attn_o", "decoder.block.#.layer.0.SelfAttention.o"},
+    GgufTensorName{"dec.blk.#.attn_rel_b", "decoder.block.#.layer.0.SelfAttention.relative_attention_bias"},
+    GgufTensorName{"dec.blk.#.cross_attn_norm", "decoder.block.#.layer.1.layer_norm"},
+    GgufTensorName{"dec.blk.#.cross_attn_q", "decoder.block.#.layer.1.EncDecAttention.q"},
+    GgufTensorName{"dec.blk.#.cross_attn_k", "decoder.block.#.layer.1.EncDecAttention.k"},
+    GgufTensorName{"dec.blk.#.cross_attn_v", "decoder.block.#.layer.1.EncDecAttention.v"},
+    GgufTensorName{"dec.blk.#.cross_attn_o", "decoder.block.#.layer.1.EncDecAttention.o"},
+    GgufTensorName{"dec.blk.#.ffn_norm", "decoder.block.#.layer.2.layer_norm"},
+    GgufTensorName{"dec.blk.#.ffn_gate", "decoder.block.#.layer.2.DenseReluDense.wi_0"},
+    GgufTensorName{"dec.blk.#.ffn_up", "decoder.block.#.layer.2.DenseReluDense.wi_1"},
+    GgufTensorName{"dec.blk.#.ffn_up", "decoder.block.#.layer.2.DenseReluDense.wi"},
+    GgufTensorName{"dec.blk.#.ffn_down", "decoder.block.#.layer.2.DenseReluDense.wo"},
+};
+
 constexpr std::array kUsualSizes{
     GgufSize{"context_length", "max_position_embeddings", &ModelConfig::maxPositions},
     GgufSize{"embedding_length", "hidden_size", &ModelConfig::hiddenSize},
@@ -206,6 +240,16 @@ constexpr std::array kFalconSizes{
     GgufSize{"attention.head_count_kv", "num_kv_heads", &ModelConfig::numKvHeads, true},
 };
 
+constexpr std::array kT5Sizes{
+    GgufSize{"context_length", "n_positions", &ModelConfig::maxPositions},
+    GgufSize{"embedding_length", "d_model", &ModelConfig::hiddenSize},
+    GgufSize{"feed_forward_length", "d_ff", &ModelConfig::intermediateSize},
+    GgufSize{"block_count", "num_layers", &ModelConfig::numEncoderLayers},
+    GgufSize{"decoder_block_count", "num_decoder_layers", &ModelConfig::numLayers, true},
+    GgufSize{"attention.head_count", "num_heads", &ModelConfig::numHeads},
+    GgufSize{"attention.key_length", "d_kv", &ModelConfig::headDim},
+};
+
 constexpr std::string_view kRmsKey = "attention.layer_norm_rms_epsilon";
 constexpr std::string_view kLayerNormKey = "attention.layer_norm_epsilon";
 
@@ -222,11 +266,11 @@ constexpr std::array kArchitectures{
     GgufArchitecture{"qwen3", "qwen3", "Qwen3ForCausalLM", kUsualSizes, kRmsKey, kRmsJson, kQwenTensors,
                      readQwenSettings},
     GgufArchitecture{"gemma", "gemma", "GemmaForCausalLM", kUsualSizes, kRmsKey, kRmsJson, kGemmaTensors,
-                     readGemmaSettings},
+                     readGemmaSettings, writeGemmaSettings},
     GgufArchitecture{"gemma2", "gemma2", "Gemma2ForCausalLM", kUsualSizes, kRmsKey, kRmsJson, kGemma2Tensors,
-                     readGemma2Settings},
+                     readGemma2Settings, writeGemma2Settings},
     GgufArchitecture{"gemma3", "gemma3_text", "Gemma3ForCausalLM", kUsualSizes, kRmsKey, kRmsJson, kGemma2Tensors,
-                     readGemma3Settings},
+                     readGemma3Settings, writeGemma3Settings},
     GgufArchitecture{"granite", "granite", "GraniteForCausalLM", kUsualSizes, kRmsKey, kRmsJson, kLlamaTensors,
                      readGraniteSettings},
     GgufArchitecture{"olmo2", "olmo2", "Olmo2ForCausalLM", kUsualSizes, kRmsKey, kRmsJson, kOlmo2Tensors,
@@ -237,11 +281,13 @@ constexpr std::array kArchitectures{
     GgufArchitecture{"starcoder2", "starcoder2", "Starcoder2ForCausalLM", kUsualSizes, kLayerNormKey, "norm_epsilon",
                      kStarcoder2Tensors, readStarcoder2Settings},
     GgufArchitecture{"gpt2", "gpt2", "GPT2LMHeadModel", kGpt2Sizes, kLayerNormKey, "layer_norm_epsilon", kGpt2Tensors,
-                     readGpt2Settings},
+                     readGpt2Settings, writeGpt2Settings},
     GgufArchitecture{"gptneox", "gpt_neox", "GPTNeoXForCausalLM", kUsualSizes, kLayerNormKey, kLayerNormJson,
                      kGptNeoXTensors, readGptNeoXSettings},
     GgufArchitecture{"falcon", "falcon", "FalconForCausalLM", kFalconSizes, kLayerNormKey, "layer_norm_epsilon",
                      kFalconTensors, readFalconSettings},
+    GgufArchitecture{"t5", "t5", "T5ForConditionalGeneration", kT5Sizes, kRmsKey, "layer_norm_epsilon", kT5Tensors,
+                     readT5Settings, writeT5Settings},
 };
 
 // "model.layers.#.x" matches "model.layers.12.x" with "12"; absent if it does not match.

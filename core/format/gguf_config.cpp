@@ -38,22 +38,21 @@ std::vector<float> frequencyFactors(const GgufFile& file) {
 // Llama 3 files hold the outcome of its scaling as factors. Its published parameters, tried out, give them a form in
 // config.json again.
 std::optional<RopeScaling> llama3ScalingOf(const ModelConfig& config, const std::vector<float>& factors) {
-    ModelConfig tried = config;
-    tried.ropeScaling = {};
-    const std::vector<double> unscaled = ropeInverseFrequencies(tried);
+    const std::vector<double> unscaled = ropeInverseFrequencies({}, config.ropeTheta, config.headDim);
     if (factors.size() != unscaled.size()) return std::nullopt;
-    tried.ropeScaling.kind = RopeScalingKind::Llama3;
-    tried.ropeScaling.factor = shortestNumber(static_cast<double>(std::ranges::max(factors)));
-    tried.ropeScaling.lowFrequencyFactor = 1.0;
-    tried.ropeScaling.highFrequencyFactor = 4.0;
-    tried.ropeScaling.originalMaxPositions = 8192;
-    const std::vector<double> scaled = ropeInverseFrequencies(tried);
+    RopeScaling tried;
+    tried.kind = RopeScalingKind::Llama3;
+    tried.factor = shortestNumber(static_cast<double>(std::ranges::max(factors)));
+    tried.lowFrequencyFactor = 1.0;
+    tried.highFrequencyFactor = 4.0;
+    tried.originalMaxPositions = 8192;
+    const std::vector<double> scaled = ropeInverseFrequencies(tried, config.ropeTheta, config.headDim);
     constexpr double kRounding = 1e-5;
     for (size_t i = 0; i < factors.size(); ++i) {
         const double factor = unscaled[i] / scaled[i];
         if (std::abs(factor - static_cast<double>(factors[i])) > kRounding * factor) return std::nullopt;
     }
-    return tried.ropeScaling;
+    return tried;
 }
 
 std::optional<int64_t> tokenId(const GgufFile& file, const char* key) {
@@ -174,7 +173,7 @@ GgufMetadata ggufMetadataOf(const ModelConfig& config) {
         }
     }
     metadata.push_back({prefix + "vocab_size", static_cast<uint32_t>(config.vocabularySize)});
-    metadata.push_back({prefix + std::string(architecture.epsilonKey), static_cast<float>(config.rmsNormEps)});
+    metadata.push_back({prefix + std::string(architecture.epsilonKey), static_cast<float>(config.normEps)});
     const nlohmann::json json = parseJson(modelConfigJson(config), "config.json");
     architecture.writeSettings(config, json, prefix, metadata);
     return metadata;

@@ -3,6 +3,7 @@
 
 #include "core/format/gguf_architectures.h"
 #include "core/format/gguf_dequantise.h"
+#include "core/model/architectures/architectures.h"
 
 #include <algorithm>
 #include <cstring>
@@ -80,7 +81,7 @@ WeightFiles openGgufWeights(GgufFile opened, const ModelConfig& config) {
     const GgufArchitecture& architecture =
         ggufArchitectureNamed(file.text("general.architecture").value_or(""), file.path().string());
     std::set<std::string> taken{"rope_freqs.weight"};
-    for (const ExpectedTensor& expected : expectedTensors(config)) {
+    for (const ExpectedTensor& expected : expectedTensors(networkConfigOf(config))) {
         const GgufPlace place = ggufPlaceOf(architecture, expected.name);
         const GgufTensor* tensor = file.find(place.name);
         if (tensor == nullptr) continue;
@@ -88,7 +89,9 @@ WeightFiles openGgufWeights(GgufFile opened, const ModelConfig& config) {
         taken.insert(place.name);
     }
     for (const GgufTensor& tensor : file.tensors()) {
-        if (!taken.contains(tensor.name))
+        // A table that T5 converters write and no implementation reads.
+        const bool isUnread = tensor.name.find(".cross_attn_rel_b.") != std::string::npos;
+        if (!isUnread && !taken.contains(tensor.name))
             files.tensors.push_back(storedTensor(tensor, tensor.name, GgufLayout::Same, config));
     }
     return files;

@@ -3,6 +3,9 @@
 
 #include "core/format/json_reader.h"
 #include "core/format/mapped_file.h"
+#include "core/format/rope_config.h"
+#include "core/model/architectures/architectures.h"
+#include "core/model/architectures/family.h"
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
@@ -14,25 +17,6 @@ namespace wb::core {
 namespace {
 
 constexpr size_t kMaxConfigBytes = size_t{16} << 20;
-
-struct Family {
-    const char* modelType;
-    const char* architecture;
-};
-
-constexpr std::array kFamilies{
-    Family{"llama", "LlamaForCausalLM"},
-    Family{"mistral", "MistralForCausalLM"},
-    Family{"qwen2", "Qwen2ForCausalLM"},
-};
-
-const Family& familyOf(const std::string& modelType, const std::string& source) {
-    const auto family = std::ranges::find(kFamilies, modelType, &Family::modelType);
-    if (family != kFamilies.end()) return *family;
-    throw Error{ErrorCode::Unsupported,
-                fmt::format("{}: models of type '{}' are not supported; supported are llama, mistral and qwen2", source,
-                            modelType)};
-}
 
 int32_t tokenIdOf(const nlohmann::json& value, const char* key, const JsonObject& object) {
     if (value.is_number_integer()) {
@@ -69,115 +53,96 @@ DType readDtype(const JsonObject& object) {
                                                     object.sourceName(), key, name)};
 }
 
-void readRopeScaling(const nlohmann::json& value, const char* key, const std::string& source, ModelConfig& config) {
-    const JsonObject object(value, fmt::format("{}: {}", source, key));
-    // "type" is the name before transformers 4.43; both may stand side by side.
-    const std::string kind =
-        object.has("rope_type") ? *object.text("rope_type") : object.text("type").value_or("default");
-    RopeScaling& scaling = config.ropeScaling;
-    if (kind == "default") return;
-    if (kind != "linear" && kind != "llama3") {
+// "full_attention" or "sliding_attention" for every layer.
+std::vector<bool> readLayerTypes(const JsonObject& object, const nlohmann::json& types, int64_t numLayers) {
+    if (!types.is_array() || static_cast<int64_t>(types.size()) != numLayers) {
+        object.fail("layer_types", fmt::format("must list {} layers", numLayers));
+    }
+    std::vector<bool> isSliding;
+    for (const nlohmann::json& type : types) {
+        isSliding.push_back(type == "sliding_attention");
+        if (type == "sliding_attention" || type == "full_attention") continue;
         throw Error{ErrorCode::Unsupported,
-                    fmt::format("{}: rotary scaling '{}' is not supported; supported are default, linear and llama3",
-                                object.sourceName(), kind)};
+                    fmt::format("{}: 'layer_types' has the entry {}; supported are full_attention and "
+                                "sliding_attention",
+                                object.sourceName(), type.dump(-1, ' ', true))};
     }
-    const auto factor = object.number("factor");
-    if (!factor) object.fail("factor", "is missing");
-    scaling.factor = *factor;
-    scaling.kind = RopeScalingKind::Linear;
-    if (kind == "linear") return;
-    scaling.kind = RopeScalingKind::Llama3;
-    scaling.lowFrequencyFactor = object.number("low_freq_factor").value_or(scaling.lowFrequencyFactor);
-    scaling.highFrequencyFactor = object.number("high_freq_factor").value_or(scaling.highFrequencyFactor);
-    scaling.originalMaxPositions = object.requiredInteger("original_max_position_embeddings");
+    return isSliding;
 }
 
-void readRope(const JsonObject& object, ModelConfig& config) {
-    config.ropeTheta = object.number("rope_theta").value_or(config.ropeTheta);
-    if (const nlohmann::json* parameters = object.find("rope_parameters")) {
-        const JsonObject inner(*parameters, object.sourceName() + ": rope_parameters");
-        config.ropeTheta = inner.number("rope_theta").value_or(config.ropeTheta);
-        if (const double part = inner.number("partial_rotary_factor").value_or(1.0); part != 1.0) {
-            throw Error{ErrorCode::Unsupported, fmt::format("{}: 'partial_rotary_factor' {} is not supported, only 1",
-                                                            object.sourceName(), part)};
-        }
-        readRopeScaling(*parameters, "rope_parameters", object.sourceName(), config);
-    } else if (const nlohmann::json* scaling = object.find("rope_scaling")) {
-        readRopeScaling(*scaling, "rope_scaling", object.sourceName(), config);
+// What a family does without layer_types.
+std::vector<bool> layersByRule(const JsonObject& object, const FamilyDefaults& defaults, int64_t numLayers) {
+    std::vector<bool> isSliding(static_cast<size_t>(numLayers), true);
+    const int64_t firstSliding =
+        defaults.windowRule == WindowRule::Switch ? object.integer("max_window_layers").value_or(0) : 0;
+    const int64_t period = object.integer("sliding_window_pattern").value_or(defaults.windowPeriod);
+    for (int64_t layer = 0; layer < numLayers; ++layer) {
+        const bool isFull = defaults.windowRule == WindowRule::EveryOther && period > 0 && (layer + 1) % period == 0;
+        isSliding[static_cast<size_t>(layer)] = layer >= firstSliding && !isFull;
     }
+    return isSliding;
 }
 
-// The first layer of a list of "full_attention" ... "sliding_attention"; other patterns are no part of this family.
-void readLayerTypes(const JsonObject& object, ModelConfig& config) {
+void readSlidingWindow(const JsonObject& object, const FamilyDefaults& defaults, ModelConfig& config) {
+    if (defaults.windowRule == WindowRule::None) return;
+    if (defaults.windowRule == WindowRule::Switch && !object.boolean("use_sliding_window").value_or(false)) return;
+    // A file that leaves the key out means the default of its family; null means no window.
+    const int64_t silent = object.isStated("sliding_window") ? 0 : defaults.window;
+    config.slidingWindow = object.integer("sliding_window").value_or(silent);
+    if (config.slidingWindow == 0) return;
     const nlohmann::json* types = object.find("layer_types");
-    if (types == nullptr || config.slidingWindow == 0) return;
-    if (!types->is_array() || static_cast<int64_t>(types->size()) != config.numLayers) {
-        object.fail("layer_types", fmt::format("must list {} layers", config.numLayers));
-    }
-    int64_t firstSliding = config.numLayers;
-    for (int64_t layer = 0; layer < config.numLayers; ++layer) {
-        const nlohmann::json& type = (*types)[static_cast<size_t>(layer)];
-        const bool isSliding = type == "sliding_attention";
-        if (!isSliding && type != "full_attention") {
-            object.fail("layer_types", fmt::format("has an unknown entry {}", type.dump(-1, ' ', true)));
-        }
-        if (isSliding && firstSliding == config.numLayers) firstSliding = layer;
-        if (!isSliding && firstSliding < layer) {
-            throw Error{ErrorCode::Unsupported, fmt::format("{}: 'layer_types' alternates between full and sliding "
-                                                            "attention, which this model family does not support",
-                                                            object.sourceName())};
-        }
-    }
-    config.firstSlidingLayer = firstSliding;
-    if (firstSliding == config.numLayers) config.slidingWindow = config.firstSlidingLayer = 0;
-}
-
-void readSlidingWindow(const JsonObject& object, ModelConfig& config) {
-    const bool isQwen = config.modelType == "qwen2";
-    // Only Mistral looks at sliding_window alone; Qwen2 has a switch that is off by default, Llama has no window.
-    const bool isUsed =
-        config.modelType == "mistral" || (isQwen && object.boolean("use_sliding_window").value_or(false));
-    if (!isUsed) return;
-    // A Mistral file that leaves the key out means the default of its class; null means no window.
-    constexpr int64_t kMistralWindow = 4096;
-    const int64_t defaultWindow = isQwen || object.isStated("sliding_window") ? 0 : kMistralWindow;
-    config.slidingWindow = object.integer("sliding_window").value_or(defaultWindow);
-    if (isQwen) {
-        // Stated layers win over the count below which layers see everything.
-        const int64_t fullLayers = object.integer("max_window_layers").value_or(0);
-        config.firstSlidingLayer = std::clamp<int64_t>(fullLayers, 0, config.numLayers);
-        if (config.firstSlidingLayer == config.numLayers) config.slidingWindow = config.firstSlidingLayer = 0;
-    }
-    readLayerTypes(object, config);
+    config.slidingLayers = types != nullptr ? readLayerTypes(object, *types, config.numLayers)
+                                            : layersByRule(object, defaults, config.numLayers);
+    if (std::ranges::count(config.slidingLayers, true) == config.numLayers) config.slidingLayers.clear();
+    if (std::ranges::count(config.slidingLayers, false) == config.numLayers) config.slidingWindow = 0;
+    if (config.slidingWindow == 0) config.slidingLayers.clear();
 }
 
 void readBiases(const JsonObject& object, ModelConfig& config) {
-    if (config.modelType == "qwen2") {
-        config.attentionBias = true;
-    } else if (config.modelType == "llama") {
-        config.attentionBias = config.outputBias = object.boolean("attention_bias").value_or(false);
-        config.mlpBias = object.boolean("mlp_bias").value_or(false);
+    // Qwen2 always has biases on q, k and v and never on o; its mixture has a switch for them.
+    if (config.modelType == "qwen2" || config.modelType == "qwen2_moe") {
+        config.attentionBias = object.boolean("qkv_bias").value_or(true);
+        return;
     }
+    config.attentionBias = config.outputBias = object.boolean("attention_bias").value_or(false);
+    config.mlpBias = object.boolean("mlp_bias").value_or(false);
 }
 
-void readSizes(const JsonObject& object, ModelConfig& config) {
-    config.hiddenSize = object.requiredInteger("hidden_size");
-    config.intermediateSize = object.requiredInteger("intermediate_size");
-    config.numLayers = object.requiredInteger("num_hidden_layers");
-    config.numHeads = object.requiredInteger("num_attention_heads");
-    config.numKvHeads = object.integer("num_key_value_heads").value_or(config.numHeads);
-    config.vocabularySize = object.requiredInteger("vocab_size");
-    config.maxPositions = object.requiredInteger("max_position_embeddings");
-    if (config.numHeads < 1) object.fail("num_attention_heads", fmt::format("is {}", config.numHeads));
-    if (const auto headDim = object.integer("head_dim")) {
+int64_t requiredLayers(const JsonObject& object, const Family& family) {
+    // The decoder of a T5 has as many layers as its encoder unless the file says otherwise.
+    const bool isSilent = family.keys.encoderLayers != nullptr && !object.has(family.keys.layers);
+    return object.requiredInteger(isSilent ? family.keys.encoderLayers : family.keys.layers);
+}
+
+void readHeads(const JsonObject& object, const SizeKeys& keys, ModelConfig& config) {
+    config.numHeads = object.requiredInteger(keys.heads);
+    if (config.numHeads < 1) object.fail(keys.heads, fmt::format("is {}", config.numHeads));
+    config.numKvHeads = config.numHeads;
+    if (keys.kvHeads != nullptr) config.numKvHeads = object.integer(keys.kvHeads).value_or(config.numHeads);
+    const auto headDim = keys.headDim == nullptr ? std::nullopt : object.integer(keys.headDim);
+    if (headDim) {
         config.headDim = *headDim;
     } else if (config.hiddenSize % config.numHeads == 0) {
         config.headDim = config.hiddenSize / config.numHeads;
     } else {
-        object.fail("hidden_size",
-                    fmt::format("{} is no multiple of 'num_attention_heads' {} and no 'head_dim' is given",
-                                config.hiddenSize, config.numHeads));
+        object.fail(keys.hidden, fmt::format("{} is no multiple of '{}' {} and no 'head_dim' is given",
+                                             config.hiddenSize, keys.heads, config.numHeads));
     }
+}
+
+void readSizes(const JsonObject& object, const Family& family, ModelConfig& config) {
+    const SizeKeys& keys = family.keys;
+    config.hiddenSize = object.requiredInteger(keys.hidden);
+    const int64_t expansion = family.defaults.ffnExpansion;
+    config.intermediateSize = expansion > 0 ? object.integer(keys.ffn).value_or(expansion * config.hiddenSize)
+                                            : object.requiredInteger(keys.ffn);
+    config.numLayers = requiredLayers(object, family);
+    if (keys.encoderLayers != nullptr) config.numEncoderLayers = object.requiredInteger(keys.encoderLayers);
+    config.vocabularySize = object.requiredInteger("vocab_size");
+    const bool hasDefault = family.defaults.positions > 0;
+    config.maxPositions = hasDefault ? object.integer(keys.positions).value_or(family.defaults.positions)
+                                     : object.requiredInteger(keys.positions);
+    readHeads(object, keys, config);
 }
 
 void refuseUnsupported(const JsonObject& object) {
@@ -226,58 +191,32 @@ nlohmann::ordered_json oneOrList(const std::vector<int32_t>& ids) {
     return ids;
 }
 
-nlohmann::ordered_json ropeScalingJson(const RopeScaling& scaling) {
-    switch (scaling.kind) {
-        case RopeScalingKind::None: return nullptr;
-        case RopeScalingKind::Linear: return {{"rope_type", "linear"}, {"factor", scaling.factor}};
-        case RopeScalingKind::Llama3:
-            return {{"rope_type", "llama3"},
-                    {"factor", scaling.factor},
-                    {"low_freq_factor", scaling.lowFrequencyFactor},
-                    {"high_freq_factor", scaling.highFrequencyFactor},
-                    {"original_max_position_embeddings", scaling.originalMaxPositions}};
-        case RopeScalingKind::FrequencyFactors: break;
-    }
-    throw Error{ErrorCode::Unsupported, "rotary frequency factors of a GGUF file have no form in a config.json"};
+void writeSizes(ConfigPatch& patch, const SizeKeys& keys, const ModelConfig& config, const ModelConfig& before) {
+    const auto set = [&](const char* key, int64_t ModelConfig::*size) {
+        if (key != nullptr) patch.set(key, config.*size, before.*size);
+    };
+    set(keys.hidden, &ModelConfig::hiddenSize);
+    set(keys.ffn, &ModelConfig::intermediateSize);
+    set(keys.layers, &ModelConfig::numLayers);
+    set(keys.encoderLayers, &ModelConfig::numEncoderLayers);
+    set(keys.heads, &ModelConfig::numHeads);
+    set(keys.kvHeads, &ModelConfig::numKvHeads);
+    set(keys.headDim, &ModelConfig::headDim);
+    set("vocab_size", &ModelConfig::vocabularySize);
+    set(keys.positions, &ModelConfig::maxPositions);
 }
 
-void writeRope(nlohmann::ordered_json& object, ConfigPatch& patch, const ModelConfig& config,
-               const ModelConfig& before) {
-    if (!object.contains("rope_parameters")) {
-        patch.set("rope_theta", config.ropeTheta, before.ropeTheta);
-        patch.set("rope_scaling", config.ropeScaling, before.ropeScaling, ropeScalingJson(config.ropeScaling));
-        return;
-    }
-    nlohmann::ordered_json& parameters = object["rope_parameters"];
-    if (config.ropeScaling != before.ropeScaling) {
-        parameters = ropeScalingJson(config.ropeScaling);
-        if (parameters.is_null()) parameters = {{"rope_type", "default"}};
-        parameters["rope_theta"] = config.ropeTheta;
-    } else if (config.ropeTheta != before.ropeTheta) {
-        parameters["rope_theta"] = config.ropeTheta;
-    }
-}
-
-void writeSizes(ConfigPatch& patch, const ModelConfig& config, const ModelConfig& before) {
-    patch.set("hidden_size", config.hiddenSize, before.hiddenSize);
-    patch.set("intermediate_size", config.intermediateSize, before.intermediateSize);
-    patch.set("num_hidden_layers", config.numLayers, before.numLayers);
-    patch.set("num_attention_heads", config.numHeads, before.numHeads);
-    patch.set("num_key_value_heads", config.numKvHeads, before.numKvHeads);
-    patch.set("head_dim", config.headDim, before.headDim);
-    patch.set("vocab_size", config.vocabularySize, before.vocabularySize);
-    patch.set("max_position_embeddings", config.maxPositions, before.maxPositions);
-}
-
-void writeWindow(ConfigPatch& patch, const ModelConfig& config, const ModelConfig& before) {
-    if (config.slidingWindow == before.slidingWindow && config.firstSlidingLayer == before.firstSlidingLayer) return;
+void writeWindow(ConfigPatch& patch, WindowRule rule, const ModelConfig& config, const ModelConfig& before) {
+    if (config.slidingWindow == before.slidingWindow && config.slidingLayers == before.slidingLayers) return;
     const bool hasWindow = config.slidingWindow > 0;
-    if (config.modelType == "qwen2") {
-        patch.set("use_sliding_window", hasWindow, !hasWindow);
-        patch.set("max_window_layers", config.firstSlidingLayer, int64_t{-1});
-    }
+    if (rule == WindowRule::Switch) patch.set("use_sliding_window", hasWindow, !hasWindow);
     patch.set("sliding_window", config.slidingWindow, int64_t{-1},
               hasWindow ? nlohmann::ordered_json(config.slidingWindow) : nlohmann::ordered_json(nullptr));
+    if (!hasWindow || (rule == WindowRule::Always && config.slidingLayers.empty())) return;
+    std::vector<std::string> types;
+    for (int64_t layer = 0; layer < config.numLayers; ++layer)
+        types.emplace_back(config.windowOfLayer(layer) > 0 ? "sliding_attention" : "full_attention");
+    patch.set("layer_types", types, {});
 }
 
 }  // namespace
@@ -289,23 +228,32 @@ ModelConfig parseModelConfig(std::string_view json, std::string_view sourceName)
     const auto modelType = object.text("model_type");
     if (!modelType) object.fail("model_type", "is missing");
     config.modelType = *modelType;
-    config.architecture = familyOf(config.modelType, object.sourceName()).architecture;
+    const Family& family = familyOf(config.modelType, object.sourceName());
+    config.architecture = family.className;
+    config.isEncoderDecoder = family.isEncoderDecoder;
     refuseUnsupported(object);
-    readSizes(object, config);
-    config.rmsNormEps = object.number("rms_norm_eps").value_or(config.rmsNormEps);
-    readRope(object, config);
-    config.tieWordEmbeddings = object.boolean("tie_word_embeddings").value_or(false);
+    readSizes(object, family, config);
+    const auto epsilon =
+        family.keys.normEps == nullptr ? std::nullopt : object.number(family.keys.normEps);
+    config.normEps = epsilon.value_or(family.defaults.normEps);
+    config.ropeTheta = family.defaults.ropeTheta;
+    readRope(object, family.defaults.partialRotary, config);
+    config.tieWordEmbeddings = object.boolean("tie_word_embeddings").value_or(family.defaults.isHeadTied);
     readBiases(object, config);
-    readSlidingWindow(object, config);
-    config.hiddenAct = object.text("hidden_act").value_or(config.hiddenAct);
+    checkModelConfig(config, sourceName);  // before lists are made by layer
+    readSlidingWindow(object, family.defaults, config);
+    config.hiddenAct = object.text(family.keys.activation).value_or(std::string(family.defaults.activation));
+    if (family.adjust != nullptr) family.adjust(object, config);
     config.attentionDropout = object.number("attention_dropout").value_or(0.0);
-    config.initializerRange = object.number("initializer_range").value_or(config.initializerRange);
+    config.initializerRange = object.number(family.keys.initializerRange).value_or(config.initializerRange);
     config.bosTokenId = tokenId(object, "bos_token_id");
     config.eosTokenIds = tokenIds(object, "eos_token_id");
     config.padTokenId = tokenId(object, "pad_token_id");
+    config.decoderStartTokenId = tokenId(object, "decoder_start_token_id");
     config.dtype = readDtype(object);
     config.sourceJson = json;
     checkModelConfig(config, sourceName);
+    networkConfigOf(config);  // refuses what the family cannot do
     return config;
 }
 
@@ -319,20 +267,22 @@ std::string modelConfigJson(const ModelConfig& config) {
     const ModelConfig before = isNew ? ModelConfig{} : parseModelConfig(config.sourceJson, "config.json");
     nlohmann::ordered_json object =
         isNew ? nlohmann::ordered_json::object() : parseOrderedJson(config.sourceJson, "config.json");
+    const Family& family = familyOf(config.modelType, "model config");
+    const SizeKeys& keys = family.keys;
     ConfigPatch patch(object, isNew);
     patch.set("architectures", config.architecture, before.architecture, nlohmann::ordered_json{config.architecture});
     patch.set("model_type", config.modelType, before.modelType);
-    writeSizes(patch, config, before);
-    patch.set("rms_norm_eps", config.rmsNormEps, before.rmsNormEps);
-    writeRope(object, patch, config, before);
+    writeSizes(patch, keys, config, before);
+    if (keys.normEps != nullptr) patch.set(keys.normEps, config.normEps, before.normEps);
+    writeRope(object, isNew, config, before);
     patch.set("tie_word_embeddings", config.tieWordEmbeddings, before.tieWordEmbeddings);
-    patch.set("hidden_act", config.hiddenAct, before.hiddenAct);
+    patch.set(keys.activation, config.hiddenAct, before.hiddenAct);
     if (config.modelType == "llama") {
         patch.set("attention_bias", config.attentionBias, before.attentionBias);
         patch.set("mlp_bias", config.mlpBias, before.mlpBias);
     }
-    writeWindow(patch, config, before);
-    patch.set("initializer_range", config.initializerRange, before.initializerRange);
+    writeWindow(patch, family.defaults.windowRule, config, before);
+    patch.set(keys.initializerRange, config.initializerRange, before.initializerRange);
     patch.set("bos_token_id", config.bosTokenId, before.bosTokenId, idOrNull(config.bosTokenId));
     patch.set("eos_token_id", config.eosTokenIds, before.eosTokenIds, oneOrList(config.eosTokenIds));
     if (config.padTokenId || before.padTokenId) {
@@ -358,6 +308,13 @@ GenerationConfig parseGenerationConfig(std::string_view json, std::string_view s
     config.repetitionPenalty = object.number("repetition_penalty");
     config.maxNewTokens = object.integer("max_new_tokens");
     config.numBeams = object.integer("num_beams");
+    config.lengthPenalty = object.number("length_penalty");
+    if (const nlohmann::json* early = object.find("early_stopping"); early != nullptr && early->is_boolean())
+        config.earlyStopping = early->get<bool>();
+    config.noRepeatNgramSize = object.integer("no_repeat_ngram_size");
+    config.decoderStartTokenId = tokenId(object, "decoder_start_token_id");
+    config.forcedBosTokenId = tokenId(object, "forced_bos_token_id");
+    config.forcedEosTokenId = tokenId(object, "forced_eos_token_id");
     return config;
 }
 
@@ -369,6 +326,7 @@ GenerationConfig readGenerationConfig(const std::filesystem::path& modelFolder, 
     if (!result.bosTokenId) result.bosTokenId = config.bosTokenId;
     if (result.eosTokenIds.empty()) result.eosTokenIds = config.eosTokenIds;
     if (!result.padTokenId) result.padTokenId = config.padTokenId;
+    if (!result.decoderStartTokenId) result.decoderStartTokenId = config.decoderStartTokenId;
     return result;
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/format/model_config.h"
 
+#include "core/model/architectures/architectures.h"
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <numbers>
 
 namespace wb::core {
 namespace {
@@ -78,91 +77,38 @@ void checkModelConfig(const ModelConfig& config, std::string_view source) {
                     fmt::format("{}: 'num_attention_heads' {} is no multiple of 'num_key_value_heads' {}", source,
                                 config.numHeads, config.numKvHeads)};
     }
-    if (config.headDim % 2 != 0) {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("{}: 'head_dim' {} is odd, rotary positions need pairs", source, config.headDim)};
+    if (config.rotaryDim % 2 != 0 || (config.rotaryDim == 0 && config.headDim % 2 != 0)) {
+        throw Error{ErrorCode::Unsupported, fmt::format("{}: rotary positions need pairs, but {} values are rotated",
+                                                        source, config.rotaryDim == 0 ? config.headDim
+                                                                                      : config.rotaryDim)};
+    }
+    if (config.rotaryDim < 0 || config.rotaryDim > config.headDim) {
+        throw Error{ErrorCode::CorruptFile, fmt::format("{}: {} values of each head are rotated, which has {}", source,
+                                                        config.rotaryDim, config.headDim)};
+    }
+    if (config.isEncoderDecoder && (config.numEncoderLayers < 1 || config.numEncoderLayers > 1024)) {
+        throw Error{ErrorCode::CorruptFile,
+                    fmt::format("{}: {} encoder layers; there must be 1 to 1024", source, config.numEncoderLayers)};
     }
     if (config.slidingWindow < 0) {
         throw Error{ErrorCode::CorruptFile, fmt::format("{}: 'sliding_window' is {}", source, config.slidingWindow)};
     }
-    constexpr std::array kActivations{"silu", "gelu", "gelu_pytorch_tanh", "relu"};
-    if (std::ranges::find(kActivations, config.hiddenAct) == kActivations.end()) {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("{}: activation '{}' is not known; known are silu, gelu, gelu_pytorch_tanh, relu",
-                                source, config.hiddenAct)};
-    }
-    checkNumber("rms_norm_eps", config.rmsNormEps, 0.0, 1.0, source);
+    checkNumber("norm epsilon", config.normEps, 0.0, 1.0, source);
     checkNumber("rope_theta", config.ropeTheta, 1.0, 1e15, source);
-    checkNumber("initializer_range", config.initializerRange, 0.0, 10.0, source);
+    checkNumber("initializer range", config.initializerRange, 0.0, 10.0, source);
     checkRopeScaling(config, source);
     if (config.bosTokenId) checkTokenId("bos_token_id", *config.bosTokenId, config, source);
     for (const int32_t id : config.eosTokenIds) checkTokenId("eos_token_id", id, config, source);
 }
 
-std::vector<ExpectedTensor> expectedTensors(const ModelConfig& config) {
-    const int64_t hidden = config.hiddenSize;
-    const int64_t queryRows = config.numHeads * config.headDim;
-    const int64_t keyRows = config.numKvHeads * config.headDim;
-    std::vector<ExpectedTensor> tensors;
-    const auto addLinear = [&](const std::string& name, int64_t rows, int64_t columns, bool hasBias) {
-        tensors.push_back({name + ".weight", {rows, columns}});
-        if (hasBias) tensors.push_back({name + ".bias", {rows}});
-    };
-    tensors.push_back({"model.embed_tokens.weight", {config.vocabularySize, hidden}});
-    for (int64_t layer = 0; layer < config.numLayers; ++layer) {
-        const std::string prefix = fmt::format("model.layers.{}.", layer);
-        tensors.push_back({prefix + "input_layernorm.weight", {hidden}});
-        addLinear(prefix + "self_attn.q_proj", queryRows, hidden, config.attentionBias);
-        addLinear(prefix + "self_attn.k_proj", keyRows, hidden, config.attentionBias);
-        addLinear(prefix + "self_attn.v_proj", keyRows, hidden, config.attentionBias);
-        addLinear(prefix + "self_attn.o_proj", hidden, queryRows, config.outputBias);
-        tensors.push_back({prefix + "post_attention_layernorm.weight", {hidden}});
-        addLinear(prefix + "mlp.gate_proj", config.intermediateSize, hidden, config.mlpBias);
-        addLinear(prefix + "mlp.up_proj", config.intermediateSize, hidden, config.mlpBias);
-        addLinear(prefix + "mlp.down_proj", hidden, config.intermediateSize, config.mlpBias);
-    }
-    tensors.push_back({"model.norm.weight", {hidden}});
-    if (!config.tieWordEmbeddings) tensors.push_back({"lm_head.weight", {config.vocabularySize, hidden}});
-    return tensors;
-}
-
 int64_t ModelConfig::parameterCount() const {
     int64_t count = 0;
-    for (const ExpectedTensor& tensor : expectedTensors(*this)) {
+    for (const ExpectedTensor& tensor : expectedTensors(networkConfigOf(*this))) {
         int64_t elements = 1;
         for (const int64_t extent : tensor.shape) elements *= extent;
         count += elements;
     }
     return count;
-}
-
-std::vector<double> ropeInverseFrequencies(const ModelConfig& config) {
-    const RopeScaling& scaling = config.ropeScaling;
-    std::vector<double> frequencies(static_cast<size_t>(config.headDim / 2));
-    for (size_t i = 0; i < frequencies.size(); ++i) {
-        const double exponent = 2.0 * static_cast<double>(i) / static_cast<double>(config.headDim);
-        double frequency = std::pow(config.ropeTheta, -exponent);
-        switch (scaling.kind) {
-            case RopeScalingKind::None: break;
-            case RopeScalingKind::Linear: frequency /= scaling.factor; break;
-            case RopeScalingKind::FrequencyFactors:
-                frequency /= static_cast<double>(scaling.frequencyFactors[i]);
-                break;
-            case RopeScalingKind::Llama3: {
-                // Wavelengths that fit the original context often enough stay, long ones are stretched by the factor,
-                // those in between are mixed linearly in the number of turns.
-                const double turns =
-                    static_cast<double>(scaling.originalMaxPositions) * frequency / (2.0 * std::numbers::pi);
-                const double mix = std::clamp(
-                    (turns - scaling.lowFrequencyFactor) / (scaling.highFrequencyFactor - scaling.lowFrequencyFactor),
-                    0.0, 1.0);
-                frequency = (1.0 - mix) * frequency / scaling.factor + mix * frequency;
-                break;
-            }
-        }
-        frequencies[i] = frequency;
-    }
-    return frequencies;
 }
 
 }  // namespace wb::core

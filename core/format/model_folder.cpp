@@ -6,6 +6,7 @@
 #include "core/format/weight_files.h"
 #include "core/format/weight_hash.h"
 #include "core/format/widen.h"
+#include "core/model/architectures/architectures.h"
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
@@ -29,15 +30,29 @@ std::string listed(const std::vector<std::string>& names) {
     return text;
 }
 
-// Buffers that older checkpoints carry and that follow from the config; a tied head that was stored all the same.
-bool isIgnorable(std::string_view name, const ModelConfig& config) {
-    return name.ends_with(".rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
-           (config.tieWordEmbeddings && name == "lm_head.weight");
+// Buffers that older checkpoints carry and that follow from the config; a tied head or another name of a shared table
+// that was stored all the same.
+bool isIgnorable(std::string_view name, const NetworkConfig& network) {
+    constexpr std::array kBuffers{".rotary_emb.inv_freq",
+                                  ".attn.bias",
+                                  ".attn.masked_bias",
+                                  ".attention.bias",
+                                  ".attention.masked_bias",
+                                  ".embed_positions.weights",
+                                  ".causal_mask",
+                                  "rope_freqs.weight",
+                                  ".rotary_emb.original_inv_freq"};
+    return std::ranges::any_of(kBuffers, [&](const char* ending) { return name.ends_with(ending); }) ||
+           (network.head.name.empty() && (name == "lm_head.weight" || name == "embed_out.weight")) ||
+           std::ranges::find(network.aliases, name) != network.aliases.end();
 }
 
-// A tensor inside the decoder that the config does not know would change every result if it were left out.
-bool isInsideDecoder(std::string_view name) {
-    return name.starts_with("model.") || name.starts_with("blk.") || name.starts_with("lm_head.");
+// A tensor inside the network that the config does not know would change every result if it were left out.
+bool isInsideNetwork(std::string_view name, const NetworkConfig& network) {
+    const std::string_view prefix = network.prefix;
+    return (!prefix.empty() && name.starts_with(prefix)) || name.starts_with("encoder.") ||
+           name.starts_with("decoder.") || name.starts_with("blk.") || name.starts_with("enc.") ||
+           name.starts_with("dec.") || name.starts_with("lm_head.");
 }
 
 void checkStored(const StoredTensor& stored, const ExpectedTensor& expected, const std::string& source) {
@@ -61,6 +76,29 @@ struct OpenedModel {
     GenerationConfig generationConfig;
     WeightFiles files;
 };
+
+const StoredTensor* findStored(const WeightFiles& files, std::string_view name) {
+    const auto found = std::ranges::find(files.tensors, name, &StoredTensor::name);
+    return found == files.tensors.end() ? nullptr : &*found;
+}
+
+// A model saved without its head has no "model." or "transformer." in front of its names.
+void addMissingPrefix(WeightFiles& files, const NetworkConfig& network) {
+    const std::string embedding = network.decoder.embedding + ".weight";
+    if (network.prefix.empty() || findStored(files, embedding) != nullptr) return;
+    if (findStored(files, embedding.substr(network.prefix.size())) == nullptr) return;
+    for (StoredTensor& tensor : files.tensors) tensor.name.insert(0, network.prefix);
+}
+
+// T5 files of transformers 5 call every head tied, and hold one of its own all the same if the model has one.
+void untieStoredHead(OpenedModel& model) {
+    if (!model.config.isEncoderDecoder || !model.config.tieWordEmbeddings) return;
+    const std::string table = networkConfigOf(model.config).decoder.embedding + ".weight";
+    const StoredTensor* head = findStored(model.files, "lm_head.weight");
+    const StoredTensor* embedding = findStored(model.files, table);
+    if (head == nullptr || embedding == nullptr || head->shape != embedding->shape) return;
+    model.config.tieWordEmbeddings = std::ranges::equal(head->bytes, embedding->bytes);
+}
 
 OpenedModel openGguf(const fs::path& path) {
     GgufFile file = GgufFile::open(path);
@@ -87,6 +125,8 @@ OpenedModel openFolder(const fs::path& folder, const fs::path& weightFile) {
     model.config = readModelConfig(folder);
     model.generationConfig = readGenerationConfig(folder, model.config);
     model.files = weightFile.empty() ? openWeightFolder(folder) : openWeightFile(weightFile);
+    addMissingPrefix(model.files, networkConfigOf(model.config));
+    untieStoredHead(model);
     return model;
 }
 
@@ -137,7 +177,8 @@ struct ModelSource::Impl {
 
 void ModelSource::Impl::match() {
     std::map<std::string_view, const ExpectedTensor*> wanted;
-    const std::vector<ExpectedTensor> expected = expectedTensors(model.config);
+    const NetworkConfig network = networkConfigOf(model.config);
+    const std::vector<ExpectedTensor> expected = expectedTensors(network);
     for (const ExpectedTensor& tensor : expected) wanted.emplace(tensor.name, &tensor);
     std::vector<std::string> unexpected;
     for (const StoredTensor& tensor : model.files.tensors) {
@@ -150,10 +191,11 @@ void ModelSource::Impl::match() {
         } else if (stored.contains(tensor.name)) {
             throw Error{ErrorCode::CorruptFile,
                         fmt::format("{}: tensor '{}' is in two files", path.string(), tensor.name)};
-        } else if (!isIgnorable(tensor.name, model.config)) {
-            (isInsideDecoder(tensor.name) ? unexpected : unused).push_back(tensor.name);
+        } else if (!isIgnorable(tensor.name, network)) {
+            (isInsideNetwork(tensor.name, network) ? unexpected : unused).push_back(tensor.name);
         }
     }
+    std::erase_if(wanted, [](const auto& entry) { return entry.second->isOptional; });
     if (!wanted.empty() || !unexpected.empty()) {
         std::vector<std::string> missing;
         for (const auto& [name, tensor] : wanted) missing.emplace_back(name);
@@ -204,6 +246,10 @@ const std::vector<ModelTensor>& ModelSource::tensors() const {
 
 const std::vector<std::string>& ModelSource::unusedTensors() const {
     return m_impl->unused;
+}
+
+bool ModelSource::has(std::string_view name) const {
+    return m_impl->stored.contains(name);
 }
 
 const ModelTensor& ModelSource::tensor(std::string_view name) const {

@@ -61,6 +61,7 @@ public:
     const std::vector<ModelTensor>& tensors() const;
     // Tensors of the files that no part of the decoder uses (a value head, say); they are ignored.
     const std::vector<std::string>& unusedTensors() const;
+    bool has(std::string_view name) const;
     // Throws NotFound.
     const ModelTensor& tensor(std::string_view name) const;
 

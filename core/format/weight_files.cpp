@@ -23,13 +23,6 @@ void addTensors(WeightFiles& files) {
             files.tensors.push_back({entry.name, entry.dtypeText, entry.dtype, entry.shape, file.bytes(entry), {}});
         }
     }
-    // A model saved without its head has no "model." in front of its names.
-    const auto hasName = [&](std::string_view name) {
-        return std::ranges::find(files.tensors, name, &StoredTensor::name) != files.tensors.end();
-    };
-    if (hasName("embed_tokens.weight") && !hasName("model.embed_tokens.weight")) {
-        for (StoredTensor& tensor : files.tensors) tensor.name.insert(0, "model.");
-    }
 }
 
 // Tensor name -> file name, of model.safetensors.index.json.

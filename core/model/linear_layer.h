@@ -2,7 +2,9 @@
 #pragma once
 
 #include "core/autograd/ops.h"
+#include "core/model/network_config.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,12 +18,19 @@ struct LinearLayer {
     std::optional<Parameter> bias;
     std::vector<LowRankDelta*> deltas;  // by adapter index, borrowed; null where an adapter leaves the layer alone
 
+    LinearLayer() = default;
+    // Allocates uninitialised weights; absent for a projection that does not exist.
+    LinearLayer(const kernels::Context& context, const ProjectionConfig& config, DType dtype);
+
+    bool exists() const { return !name.empty(); }
     int64_t inFeatures() const { return weight.value.shape()[1]; }
     int64_t outFeatures() const { return weight.value.shape()[0]; }
 
     Var apply(const Context& context, const Var& x) {
         return linear(context, x, weight, bias ? &*bias : nullptr, deltas);
     }
+
+    void visitParameters(const std::function<void(Parameter&)>& visit);
 };
 
 }  // namespace wb::core

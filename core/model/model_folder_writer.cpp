@@ -29,7 +29,7 @@ std::vector<fs::path> companionFilesOf(const fs::path& modelFolder) {
     return files;
 }
 
-void writeModelFolder(const kernels::Context& context, CausalLm& model, std::span<const fs::path> companions,
+void writeModelFolder(const kernels::Context& context, LanguageModel& model, std::span<const fs::path> companions,
                       const fs::path& folder) {
     ModelConfig config = model.config();
     config.dtype = model.dtype();

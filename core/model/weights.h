@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/format/model_folder.h"
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -17,18 +17,19 @@ namespace wb::core {
 struct NamedTensor {
     std::string name;
     Tensor tensor;
+    bool isTransposed = false;  // a matrix that the file holds the other way round
 };
 
 // The weights of a model as files store them: without vocabulary padding, in forward order.
-std::vector<NamedTensor> storedWeights(CausalLm& model);
+std::vector<NamedTensor> storedWeights(LanguageModel& model);
 
 // Fills all weights from a model on disk, converting to the model's element type. Nothing is read on the plan device.
 // Throws what ModelSource throws.
-void loadWeights(const kernels::Context& context, CausalLm& model, const ModelSource& source);
+void loadWeights(const kernels::Context& context, LanguageModel& model, const ModelSource& source);
 
 // Fresh weights: matrices and embeddings normal with the config's initializer_range, output projections of both
 // sub-layers scaled by 1/sqrt(2 * layers) (Radford et al. 2019), norms one, biases zero. Same seed, same bits.
-void initialiseWeights(const kernels::Context& context, CausalLm& model, uint64_t seed);
+void initialiseWeights(const kernels::Context& context, LanguageModel& model, uint64_t seed);
 
 // Writes tensors into one safetensors file, complete or not at all. Throws Io.
 void writeTensorFile(const kernels::Context& context, const std::filesystem::path& file,

@@ -10,6 +10,17 @@ std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view t
     return ids;
 }
 
+std::vector<TokenId> encodeWithSpecials(const Tokenizer& tokenizer, std::string_view text, SpecialTokens special) {
+    return tokenizer.withSpecials(tokenizer.encode(text, special).ids);
+}
+
+std::vector<TokenId> Tokenizer::withSpecials(std::vector<TokenId> ids) const {
+    const SpecialIds& roles = specialIds();
+    if (roles.addBos && roles.bos) ids.insert(ids.begin(), *roles.bos);
+    if (roles.addEos && roles.eos) ids.push_back(*roles.eos);
+    return ids;
+}
+
 std::string Tokenizer::decode(std::span<const TokenId> ids) const {
     StreamDecoder decoder(*this);
     std::string text;

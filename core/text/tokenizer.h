@@ -60,6 +60,10 @@ public:
     // Encodes without BOS or EOS. Invalid UTF-8 is replaced by U+FFFD first (offsets then refer to the replaced text).
     virtual Encoding encode(std::string_view text, SpecialTokens special = SpecialTokens::None) const = 0;
 
+    // The ids of a text with the special tokens that the model's own pipeline puts around it (its post-processor: BOS
+    // and EOS, "[CLS]" and "[SEP]", a language code).
+    virtual std::vector<TokenId> withSpecials(std::vector<TokenId> ids) const;
+
     // The whole text of a sequence, as the reference implementation decodes it with special tokens skipped (and without
     // its optional clean-up of spaces). Ids at or above vocabularySize() add nothing; throws InvalidArgument on a
     // negative one.
@@ -81,6 +85,12 @@ public:
 // encode(), with BOS in front if the model's pipeline adds it. This is what a plain prompt becomes.
 std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view text,
                                   SpecialTokens special = SpecialTokens::Parse);
+
+// What the encoder of an encoder-decoder model reads for a text, and what `whet tokenize --add-special` prints:
+// encode() and the special tokens of the model's own pipeline around it (T5 appends "</s>", BART writes "<s> ...
+// </s>").
+std::vector<TokenId> encodeWithSpecials(const Tokenizer& tokenizer, std::string_view text,
+                                        SpecialTokens special = SpecialTokens::Parse);
 
 // Opens the tokenizer of a model folder (tokenizer.json, else tokenizer.model, else vocab.json + merges.txt), or of one
 // such file, or of a GGUF file. Throws NotFound, CorruptFile or Unsupported, naming the file and the feature.

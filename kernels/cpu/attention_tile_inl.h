@@ -158,41 +158,6 @@ HWY_INLINE void multiply(size_t rows, size_t columns, size_t depth, Operand a, c
     }
 }
 
-// e^x for x <= 88 with about 1 ulp error; 0 below -87.3; NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; the polynomial
-// of degree 6 has the least relative error over that range (2e-9).
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V expSmall(D d, V x) {
-    const hn::RebindToSigned<D> di;
-    const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504088896341F)));
-    V r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125F), x);  // ln 2, upper bits: n times it is exact
-    r = hn::NegMulAdd(n, hn::Set(d, 1.42860682030941723212e-6F), r);
-    V p = hn::Set(d, 1.3836794532835484e-3F);
-    p = hn::MulAdd(p, r, hn::Set(d, 8.374856784939766e-3F));
-    p = hn::MulAdd(p, r, hn::Set(d, 4.1668228805065155e-2F));
-    p = hn::MulAdd(p, r, hn::Set(d, 0.16666419804096222F));
-    p = hn::MulAdd(p, r, hn::Set(d, 0.49999991059303284F));
-    p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
-    p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
-    const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-    return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3F)), hn::Mul(p, hn::BitCast(d, power)));
-}
-
-// tanh with about 2 ulp error: odd Taylor series near 0, where 1 - e^-2|x| would lose digits.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V tanhVec(D d, V x) {
-    const V square = hn::Mul(x, x);
-    V series = hn::Set(d, 62.0F / 2835.0F);
-    series = hn::MulAdd(series, square, hn::Set(d, -17.0F / 315.0F));
-    series = hn::MulAdd(series, square, hn::Set(d, 2.0F / 15.0F));
-    series = hn::MulAdd(series, square, hn::Set(d, -1.0F / 3.0F));
-    series = hn::MulAdd(hn::Mul(series, square), x, x);
-    const V magnitude = hn::Abs(x);
-    const V e = expSmall(d, hn::Mul(magnitude, hn::Set(d, -2.0F)));
-    const V one = hn::Set(d, 1.0F);
-    const V far = hn::CopySign(hn::Div(hn::Sub(one, e), hn::Add(one, e)), x);
-    return hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0.25F)), series, far);
-}
-
 // Calls body(row, column) for each vector of a [rows, columns] tile, row by row.
 template <class Body>
 HWY_INLINE void forTile(size_t rows, size_t columns, const Body& body) {

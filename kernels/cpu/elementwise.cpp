@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// add, scale, fill, cast, dropout: one pass over memory each.
+// add, scale, soft cap, fill, cast, dropout: one pass over memory each.
 #include "kernels/base/error.h"
 #include "kernels/base/philox.h"
 #include "kernels/cpu/cpu_ops.h"
@@ -43,6 +43,18 @@ void scaleRange(const ScaleArgs& args, int64_t begin, int64_t end) {
             store(hn::Mul(load(d, x + i, part), factor), d, out + i, part);
         });
     }
+}
+
+template <class T>
+void softCapRange(const SoftCapArgs& args, int64_t begin, int64_t end) {
+    const FloatTag d;
+    const FloatVec cap = hn::Set(d, args.cap);
+    const FloatVec inverse = hn::Set(d, 1.0F / args.cap);
+    const T* x = args.x.as<T>() + begin;
+    T* out = args.out.as<T>() + begin;
+    forVectors(static_cast<size_t>(end - begin), hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+        store(hn::Mul(cap, tanhVec(d, hn::Mul(load(d, x + i, part), inverse))), d, out + i, part);
+    });
 }
 
 template <class In, class Out>
@@ -142,6 +154,10 @@ void ScaleRange(const ScaleArgs& args, int64_t begin, int64_t end) {
     }
 }
 
+void SoftCapRange(const SoftCapArgs& args, int64_t begin, int64_t end) {
+    args.x.dtype == DType::BF16 ? softCapRange<BFloat16>(args, begin, end) : softCapRange<float>(args, begin, end);
+}
+
 // Between F32 and BF16, the conversions of every step.
 void CastRange(const CastArgs& args, int64_t begin, int64_t end) {
     if (args.x.dtype == DType::F32) {
@@ -163,6 +179,7 @@ namespace wb::kernels::cpu {
 
 HWY_EXPORT(AddRange);
 HWY_EXPORT(ScaleRange);
+HWY_EXPORT(SoftCapRange);
 HWY_EXPORT(CastRange);
 HWY_EXPORT(DropoutRange);
 
@@ -211,6 +228,13 @@ void scale(const Context& context, const ScaleArgs& args) {
     if (args.x.dtype == DType::F64) return reference::scale(context, args);
     parallelFor(context, args.x.shape.count(), 1, [&](int64_t begin, int64_t end) {
         HWY_DYNAMIC_DISPATCH(ScaleRange)(args, begin, end);
+    });
+}
+
+void softCap(const Context& context, const SoftCapArgs& args) {
+    if (args.x.dtype == DType::F64) return reference::softCap(context, args);
+    parallelFor(context, args.x.shape.count(), 8, [&](int64_t begin, int64_t end) {
+        HWY_DYNAMIC_DISPATCH(SoftCapRange)(args, begin, end);
     });
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// z = hidden W^T;  loss = logsumexp(z) - z[label];  d = gradScale (softmax(z) - onehot(label))
-// dHidden = d W;  dW += d^T hidden.  Labelled rows are gathered and pass in chunks; d replaces z in the same memory.
+// u = a hidden W^T + bias;  z = cap tanh(u / cap);  loss = logsumexp(z) - z[label]
+// d = gradScale (softmax(z) - onehot(label)) (1 - (z / cap)^2)
+// dHidden = a d W;  dW += a d^T hidden;  dBias += sum over rows of d.  Labelled rows are gathered and pass in chunks; d
+// replaces z in the same memory.
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/gemm_onednn.h"
 #include "kernels/cpu/parallel.h"
@@ -21,8 +23,20 @@ struct LogitRow {
     size_t count;
     size_t label;
     float gradScale;
+    float softCap;  // 0: none; else the logits are not capped yet
     LogitGradient gradient;
     bool wantsPrediction;
+};
+
+// Columns [begin, end) of sums += sum over rows of a matrix with `stride` elements a row, F32 or BF16.
+struct ColumnSums {
+    const void* gradients;
+    bool isBf16;
+    int64_t stride;
+    int64_t rows;
+    int64_t begin;
+    int64_t end;
+    float* sums;
 };
 
 struct RowResult {
@@ -88,16 +102,54 @@ void scaleInto(const float* x, size_t count, float factor, Out* out) {
                [&](size_t i, auto part) HWY_ATTR { store(hn::Mul(load(d, x + i, part), f), d, out + i, part); });
 }
 
+void capRow(float* x, size_t count, float cap) {
+    const FloatTag d;
+    const FloatVec inverse = hn::Set(d, 1.0F / cap);
+    forVectors(count, hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+        store(hn::Mul(hn::Set(d, cap), tanhVec(d, hn::Mul(load(d, x + i, part), inverse))), d, x + i, part);
+    });
+}
+
+// d = factor (e^(z - best) - sum onehot) (1 - (z / cap)^2) in place of capped logits z, factor = gradScale / sum. The
+// exponentials are taken again: the slope needs z itself. Out may be the memory of z, as in scaleInto.
+template <class Out>
+void cappedGradientInto(const LogitRow& row, float best, float sum, Out* out) {
+    const FloatTag d;
+    const FloatVec inverse = hn::Set(d, 1.0F / row.softCap);
+    const FloatVec offset = hn::Set(d, best);
+    const FloatVec factor = hn::Set(d, row.gradScale / sum);
+    const FloatVec one = hn::Set(d, 1.0F);
+    const float atLabel = row.logits[row.label];
+    forVectors(row.count, hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+        const FloatVec z = load(d, row.logits + i, part);
+        const FloatVec t = hn::Mul(z, inverse);
+        const FloatVec e = expVec(d, hn::Sub(z, offset));
+        store(hn::Mul(hn::Mul(e, factor), hn::NegMulAdd(t, t, one)), d, out + i, part);
+    });
+    const float t = atLabel / row.softCap;
+    out[row.label] = Out((std::exp(atLabel - best) - sum) * (row.gradScale / sum) * (1.0F - t * t));
+}
+
 }  // namespace
 
 RowResult CrossEntropyRow(const LogitRow& row) {
+    const bool isCapped = row.softCap > 0.0F;
+    if (isCapped) capRow(row.logits, row.count, row.softCap);
     const float best = maximum(row.logits, row.count);
     RowResult result{0.0F, row.wantsPrediction ? firstIndexOf(row.logits, row.count, best) : 0};
     const float labelLogit = row.logits[row.label];
     const bool hasGradient = row.gradient != LogitGradient::None;
-    const float sum = sumOfExp(row.logits, row.count, best, hasGradient);
+    const float sum = sumOfExp(row.logits, row.count, best, hasGradient && !isCapped);
     result.loss = std::log(sum) + (best - labelLogit);
     if (!hasGradient) return result;
+    if (isCapped) {
+        if (row.gradient == LogitGradient::F32) {
+            cappedGradientInto(row, best, sum, row.logits);
+        } else {
+            cappedGradientInto(row, best, sum, reinterpret_cast<BFloat16*>(row.logits));
+        }
+        return result;
+    }
     row.logits[row.label] -= sum;  // (e - sum) / sum = p - 1
     const float factor = row.gradScale / sum;
     if (row.gradient == LogitGradient::F32) {
@@ -108,6 +160,21 @@ RowResult CrossEntropyRow(const LogitRow& row) {
     return result;
 }
 
+void AddColumnSums(const ColumnSums& job) {
+    const FloatTag d;
+    const auto width = static_cast<size_t>(job.end - job.begin);
+    float* sums = job.sums + job.begin;
+    for (int64_t row = 0; row < job.rows; ++row) {
+        const int64_t start = row * job.stride + job.begin;
+        forVectors(width, hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
+            const FloatVec gradient = job.isBf16
+                                          ? load(d, static_cast<const BFloat16*>(job.gradients) + start + i, part)
+                                          : load(d, static_cast<const float*>(job.gradients) + start + i, part);
+            store(hn::Add(gradient, load(d, sums + i, part)), d, sums + i, part);
+        });
+    }
+}
+
 }  // namespace wb::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -115,6 +182,7 @@ HWY_AFTER_NAMESPACE();
 namespace wb::kernels::cpu {
 
 HWY_EXPORT(CrossEntropyRow);
+HWY_EXPORT(AddColumnSums);
 
 namespace {
 
@@ -179,11 +247,17 @@ private:
                  .strideB = m_hiddenSize,
                  .isTransposedB = true,
                  .c = logits,
-                 .strideC = m_args.vocabularySize},
+                 .strideC = m_args.vocabularySize,
+                 .bias = m_args.bias.data},
                 DType::F32);
+        // Rows that only fill the chunk hold the bias now; as gradients they must be zeros, not bits read as BF16.
+        if (m_args.bias.isPresent()) {
+            std::fill(logits + count * m_args.vocabularySize, logits + padded * m_args.vocabularySize, 0.0F);
+        }
         crossEntropy(rows, count, logits);
         // A BF16 gradient row starts where its F32 logits did.
         const int64_t gradientStride = m_args.vocabularySize * (m_isBf16 ? 2 : 1);
+        if (m_args.dBias.isPresent()) addBiasGradient(logits, gradientStride, count);
         if (m_args.dHidden.isPresent()) {
             void* dHidden = isDirect ? rowOf(m_args.dHidden.data, rows[0]) : part<std::byte>(m_layout.dHidden);
             product({.m = padded,
@@ -226,7 +300,7 @@ private:
     }
 
     void crossEntropy(const int32_t* rows, int64_t count, float* logits) const {
-        const bool hasGradient = m_args.dHidden.isPresent() || m_args.dWeight.isPresent();
+        const bool hasGradient = m_args.dHidden.isPresent() || m_args.dWeight.isPresent() || m_args.dBias.isPresent();
         const LogitGradient gradient = !hasGradient ? LogitGradient::None
                                        : m_isBf16   ? LogitGradient::BF16
                                                     : LogitGradient::F32;
@@ -238,6 +312,7 @@ private:
                      .count = vocabulary,
                      .label = static_cast<size_t>(m_args.labels.as<int32_t>()[rows[i]]),
                      .gradScale = m_args.gradScale,
+                     .softCap = m_args.softCap,
                      .gradient = gradient,
                      .wantsPrediction = m_args.predictions.isPresent()});
                 m_args.losses.as<float>()[rows[i]] = result.loss;
@@ -246,7 +321,25 @@ private:
         });
     }
 
+    // Strips of columns, all rows in order: the result does not depend on the number of threads.
+    void addBiasGradient(const void* gradients, int64_t stride, int64_t rows) const {
+        constexpr int64_t kStrip = 512;
+        const int64_t columns = m_args.vocabularySize;
+        parallelFor(m_context, (columns + kStrip - 1) / kStrip, kStrip * rows, [&](int64_t begin, int64_t end) {
+            HWY_DYNAMIC_DISPATCH(AddColumnSums)
+            ({.gradients = gradients,
+              .isBf16 = m_isBf16,
+              .stride = stride,
+              .rows = rows,
+              .begin = begin * kStrip,
+              .end = std::min(end * kStrip, columns),
+              .sums = m_args.dBias.as<float>()});
+        });
+    }
+
+    // All products carry the scale of the logits: forward, and by the chain rule both gradients.
     void product(GemmProblem problem, DType output) const {
+        problem.alpha = m_args.logitScale;
         problem.inputs = m_args.hidden.dtype;
         problem.output = output;
         problem.numThreads = m_context.numThreads;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// s = x + residual;  r = 1 / sqrt(mean(s^2) + eps);  out = s * r * weight
-// dX = r * (g - n * mean(g * n)) (+ dResidual) with g = dOut * weight, n = s * r;  dWeight += sum over rows of dOut * n
+// s = x + residual;  r = 1 / sqrt(mean(s^2) + eps);  out = s * r * (weight + offset)
+// dX = r * (g - n * mean(g * n)) (+ dResidual) with g = dOut * (weight + offset), n = s * r;  dWeight += sum over rows
+// of dOut * n
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/reference/reference_ops.h"
@@ -45,9 +46,11 @@ void forwardRow(const RmsNormForwardArgs& args, int64_t t) {
     const float r = 1.0F / std::sqrt(sumLanes(d, squares) / static_cast<float>(columns) + args.eps);
     const FloatVec scale = hn::Set(d, r);
     const T* weight = args.weight.as<T>();
+    const FloatVec offset = hn::Set(d, args.weightOffset);
     T* out = args.out.as<T>() + row;
     forVectors(columns, lanes, [&](size_t i, auto part) HWY_ATTR {
-        store(hn::Mul(hn::Mul(load(d, s + i, part), scale), load(d, weight + i, part)), d, out + i, part);
+        const FloatVec w = hn::Add(load(d, weight + i, part), offset);
+        store(hn::Mul(hn::Mul(load(d, s + i, part), scale), w), d, out + i, part);
     });
     if (args.invRms.isPresent()) args.invRms.as<float>()[t] = r;
 }
@@ -61,11 +64,12 @@ void backwardRow(const RmsNormBackwardArgs& args, int64_t t) {
     const T* dOut = args.dOut.as<T>() + row;
     const T* s = args.s.as<T>() + row;
     const T* weight = args.weight.as<T>();
+    const FloatVec offset = hn::Set(d, args.weightOffset);
     const T* dResidual = args.dResidual.isPresent() ? args.dResidual.as<T>() + row : nullptr;
     T* dX = args.dX.as<T>() + row;
     FloatVec product = hn::Zero(d);
     forVectors(columns, lanes, [&](size_t i, auto part) HWY_ATTR {
-        const FloatVec g = hn::Mul(load(d, dOut + i, part), load(d, weight + i, part));
+        const FloatVec g = hn::Mul(load(d, dOut + i, part), hn::Add(load(d, weight + i, part), offset));
         product = hn::MulAdd(g, load(d, s + i, part), product);
     });
     const float r = args.invRms.as<float>()[t];
@@ -73,7 +77,7 @@ void backwardRow(const RmsNormBackwardArgs& args, int64_t t) {
     const FloatVec projection = hn::Set(d, r * r * sumLanes(d, product) / static_cast<float>(columns));
     const FloatVec scale = hn::Set(d, r);
     forVectors(columns, lanes, [&](size_t i, auto part) HWY_ATTR {
-        const FloatVec g = hn::Mul(load(d, dOut + i, part), load(d, weight + i, part));
+        const FloatVec g = hn::Mul(load(d, dOut + i, part), hn::Add(load(d, weight + i, part), offset));
         FloatVec gradient = hn::Mul(scale, hn::NegMulAdd(load(d, s + i, part), projection, g));
         if (dResidual != nullptr) gradient = hn::Add(gradient, load(d, dResidual + i, part));
         store(gradient, d, dX + i, part);

@@ -2,10 +2,14 @@
 // Every op of the engine, once. A device type fills what it has; a missing entry is Unsupported with the op's name.
 #pragma once
 
+#include "kernels/activation.h"
 #include "kernels/attention.h"
+#include "kernels/columns.h"
+#include "kernels/distance_table.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/gated_activation.h"
+#include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/lm_head_loss.h"
 #include "kernels/optimizer.h"
@@ -24,6 +28,8 @@ struct OpTable {
     OpEntry<LinearBackwardWeightArgs> linearBackwardWeight{"linear_backward_weight"};
     OpEntry<RmsNormForwardArgs> rmsNormForward{"rms_norm_forward"};
     OpEntry<RmsNormBackwardArgs> rmsNormBackward{"rms_norm_backward"};
+    OpEntry<LayerNormForwardArgs> layerNormForward{"layer_norm_forward"};
+    OpEntry<LayerNormBackwardArgs> layerNormBackward{"layer_norm_backward"};
     OpEntry<RotaryArgs> rotary{"rotary"};
     OpEntry<AttentionForwardArgs> attentionForwardMath{"attention_forward"};
     OpEntry<AttentionForwardArgs> attentionForwardFlash{"attention_forward"};
@@ -33,8 +39,15 @@ struct OpTable {
     OpEntry<PagedAttentionArgs> pagedAttention{"paged_attention"};
     OpEntry<GatedActivationForwardArgs> gatedActivationForward{"gated_activation_forward"};
     OpEntry<GatedActivationBackwardArgs> gatedActivationBackward{"gated_activation_backward"};
+    OpEntry<ActivationForwardArgs> activationForward{"activation_forward"};
+    OpEntry<ActivationBackwardArgs> activationBackward{"activation_backward"};
+    OpEntry<GatherColumnsArgs> gatherColumns{"gather_columns"};
+    OpEntry<ScatterAddColumnsArgs> scatterAddColumns{"scatter_add_columns"};
+    OpEntry<DistanceTableForwardArgs> distanceTableForward{"distance_table_forward"};
+    OpEntry<DistanceTableBackwardArgs> distanceTableBackward{"distance_table_backward"};
     OpEntry<AddArgs> add{"add"};
     OpEntry<ScaleArgs> scale{"scale"};
+    OpEntry<SoftCapArgs> softCap{"soft_cap"};
     OpEntry<FillArgs> fill{"fill"};
     OpEntry<CastArgs> cast{"cast"};
     OpEntry<DropoutArgs> dropout{"dropout"};

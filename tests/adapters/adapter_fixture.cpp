@@ -9,7 +9,7 @@
 
 namespace wb::test {
 
-std::unique_ptr<adapters::LowRankAdapter> strongAdapter(const kernels::Context& context, core::CausalLm& model,
+std::unique_ptr<adapters::LowRankAdapter> strongAdapter(const kernels::Context& context, core::LanguageModel& model,
                                                         adapters::LoraConfig config, uint64_t seed) {
     auto adapter = std::make_unique<adapters::LowRankAdapter>(context, model, std::move(config));
     uint64_t stream = 0;
@@ -23,7 +23,7 @@ std::unique_ptr<adapters::LowRankAdapter> strongAdapter(const kernels::Context& 
     return adapter;
 }
 
-std::vector<float> logitsOf(const kernels::Context& context, core::CausalLm& model, int32_t adapter) {
+std::vector<float> logitsOf(const kernels::Context& context, core::LanguageModel& model, int32_t adapter) {
     const adapters::ReplaySequence sequence{someIds(19, model.config().vocabularySize, 3), 4};
     return adapters::replayLogits(context, {model, adapter}, std::span(&sequence, 1)).front();
 }

@@ -17,12 +17,12 @@
 namespace wb::test {
 
 // `rank` 4, `alpha` 8, both matrices filled with seeded numbers: the outputs differ visibly from the base's.
-std::unique_ptr<adapters::LowRankAdapter> strongAdapter(const kernels::Context& context, core::CausalLm& model,
+std::unique_ptr<adapters::LowRankAdapter> strongAdapter(const kernels::Context& context, core::LanguageModel& model,
                                                         adapters::LoraConfig config = {.rank = 4, .alpha = 8},
                                                         uint64_t seed = 11);
 
 // Logits of every position of a fixed sequence [T * V], with the adapter attached under the index (-1: the base).
-std::vector<float> logitsOf(const kernels::Context& context, core::CausalLm& model, int32_t adapter);
+std::vector<float> logitsOf(const kernels::Context& context, core::LanguageModel& model, int32_t adapter);
 
 // The largest difference, as a share of the largest magnitude in `expected`.
 double relativeError(const std::vector<float>& expected, const std::vector<float>& actual);

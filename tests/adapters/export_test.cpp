@@ -21,7 +21,7 @@ protected:
         for (uint64_t seed = 0; seed < 3; ++seed) m_sequences.push_back({test::someIds(15, 37, seed), 5});
     }
 
-    std::vector<std::vector<float>> replay(core::CausalLm& model, int32_t adapter) {
+    std::vector<std::vector<float>> replay(core::LanguageModel& model, int32_t adapter) {
         return replayLogits(m_context, {model, adapter}, m_sequences);
     }
 
@@ -43,7 +43,7 @@ protected:
 
     std::vector<std::vector<float>> reloadModel() {
         const core::ModelSource source = core::ModelSource::open(m_folder.path());
-        core::CausalLm model(m_context, source.config(), GetParam());
+        core::LanguageModel model(m_context, source.config(), GetParam());
         core::loadWeights(m_context, model, source);
         return replay(model, -1);
     }
@@ -66,7 +66,7 @@ protected:
 
     kernels::Runtime m_runtime = test::cpuRuntime();
     const kernels::Context& m_context = m_runtime.context();
-    std::unique_ptr<core::CausalLm> m_model;
+    std::unique_ptr<core::LanguageModel> m_model;
     std::unique_ptr<LowRankAdapter> m_adapter;
     std::vector<ReplaySequence> m_sequences;
     test::TemporaryFolder m_folder;

@@ -67,7 +67,7 @@ protected:
 
     kernels::Runtime m_runtime = test::cpuRuntime();
     const kernels::Context& m_context = m_runtime.context();
-    std::unique_ptr<core::CausalLm> m_model;
+    std::unique_ptr<core::LanguageModel> m_model;
     test::TemporaryFolder m_folder;
 };
 

@@ -38,7 +38,7 @@ protected:
 
     kernels::Runtime m_runtime = test::cpuRuntime();
     const kernels::Context& m_device = m_runtime.context();
-    std::unique_ptr<core::CausalLm> m_model = test::tinyModel(m_device, DType::F32, {.vocabulary = kVocabulary});
+    std::unique_ptr<core::LanguageModel> m_model = test::tinyModel(m_device, DType::F32, {.vocabulary = kVocabulary});
     test::LetterTokenizer m_tokenizer{kVocabulary};
 };
 

@@ -63,7 +63,7 @@ protected:
 
     kernels::Runtime m_runtime = test::cpuRuntime();
     const kernels::Context& m_device = m_runtime.context();
-    std::unique_ptr<core::CausalLm> m_model = test::tinyModel(m_device, DType::F32, {.vocabulary = kVocabulary});
+    std::unique_ptr<core::LanguageModel> m_model = test::tinyModel(m_device, DType::F32, {.vocabulary = kVocabulary});
     test::LetterTokenizer m_tokenizer{kVocabulary};
 };
 
@@ -124,7 +124,7 @@ TEST_F(GenerationSessionTest, basePaneIsBitIdenticalInBatchesLargerThanTheKernel
 TEST_F(GenerationSessionTest, longPromptsArePrefilledInChunks) {
     core::ModelConfig config = test::tinyConfig({.vocabulary = kVocabulary});
     config.maxPositions = 1200;
-    core::CausalLm model(m_device, config, DType::F32);
+    core::LanguageModel model(m_device, config, DType::F32);
     core::initialiseWeights(m_device, model, 3);
     GenerationRequest request = ask(1100, 8, 3);
     GenerationSession session(m_device, model, m_tokenizer, {request});

@@ -14,7 +14,7 @@ class ScoringTest : public testing::Test {
 protected:
     kernels::Runtime m_runtime = test::cpuRuntime();
     const kernels::Context& m_device = m_runtime.context();
-    std::unique_ptr<core::CausalLm> m_model = test::tinyModel(m_device, DType::F32);
+    std::unique_ptr<core::LanguageModel> m_model = test::tinyModel(m_device, DType::F32);
     std::vector<int32_t> m_ids = test::someIds(60, 37, 6);
 
     double logprobAt(size_t index) {

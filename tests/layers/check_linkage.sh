@@ -17,7 +17,7 @@ case $kind in
         # wb::kernels holds ops and runtime; of core only these types are made of tensors.
         all=$(nm --demangle --defined-only "$file" 2>/dev/null) || true
         [[ -n $all ]] || { echo "$file: no symbols; the check needs an unstripped executable"; exit 1; }
-        symbols=$(grep -E 'wb::kernels::|wb::core::(Tensor|Tape|DecoderBlock|DecoderModel|KvCache)\b|wb::(adapters|inference)::' <<<"$all" || true)
+        symbols=$(grep -E 'wb::kernels::|wb::core::(Tensor|Tape|TransformerBlock|LanguageModel|KvCache)\b|wb::(adapters|inference)::' <<<"$all" || true)
         libraries=$(grep -E '^lib(dnnl|gomp|cuda)' <<<"$needed" || true)
         ;;
     engine) libraries=$(grep -E '^libQt' <<<"$needed" || true) ;;

@@ -155,7 +155,7 @@ TEST_F(TrainerTest, theBestCheckpointIsKeptAndIsTheBest) {
     kernels::Runtime runtime = test::trainingRuntime();
     const TrainingSetup setup = prepareTraining(run.recipe(), 1);
     const auto source = core::ModelSource::open(run.checkpointsPath() / core::checkpointName(*outcome.bestStep));
-    core::CausalLm model(runtime.context(), source.config(), DType::F32);
+    core::LanguageModel model(runtime.context(), source.config(), DType::F32);
     core::loadWeights(runtime.context(), model, source);
     const EvaluationResult again =
         evaluate(model, runtime.context(), -1, setup.data.prepared.validation, setup.packing.maxTokens);
@@ -166,7 +166,7 @@ TEST_F(TrainerTest, aModelThatCannotLearnEndsWithAnErrorAndNoBadWeights) {
     // An infinite weight: no step has a finite loss.
     kernels::Runtime runtime = test::trainingRuntime();
     const auto source = core::ModelSource::open(m_bench.modelFolder());
-    core::CausalLm model(runtime.context(), source.config(), DType::F32);
+    core::LanguageModel model(runtime.context(), source.config(), DType::F32);
     core::loadWeights(runtime.context(), model, source);
     for (const core::NamedTensor& tensor : core::storedWeights(model)) {
         if (tensor.name != "model.norm.weight") continue;

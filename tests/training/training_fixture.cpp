@@ -25,7 +25,7 @@ core::ModelConfig benchConfig() {
     config.headDim = 8;
     config.vocabularySize = 6144;
     config.maxPositions = 160;
-    config.rmsNormEps = 1e-5;
+    config.normEps = 1e-5;
     config.tieWordEmbeddings = true;
     config.initializerRange = 0.05;
     config.bosTokenId = 1;
@@ -47,7 +47,7 @@ TrainingBench::TrainingBench() {
     const std::vector<fs::path> companions{bundled / "tokenizer.model", bundled / "tokenizer_config.json"};
     fs::create_directories(modelFolder());
     kernels::Runtime runtime = trainingRuntime();
-    core::CausalLm model(runtime.context(), benchConfig(), DType::F32);
+    core::LanguageModel model(runtime.context(), benchConfig(), DType::F32);
     core::initialiseWeights(runtime.context(), model, 3);
     core::writeModelFolder(runtime.context(), model, companions, modelFolder());
     writeRows("rows.jsonl", 0, 64);

@@ -1,30 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// Llama and its close relatives. Mistral adds a sliding window, Qwen2 biases on q, k and v: both are values of the
-// config, so one function serves all three.
-#include "core/model/architectures/architectures.h"
-#include "kernels/base/error.h"
+// Llama and its closest relatives. Mistral adds a sliding window and Qwen2 biases on q, k and v, both values of the
+// shared config; so one function serves all three, and other families start from it.
+#include "core/model/architectures/family.h"
 
 #include <fmt/format.h>
 
 namespace wb::core {
 
-BlockConfig llamaBlockConfig(const ModelConfig& config, int64_t layer) {
-    if (config.hiddenAct != "silu") {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("hidden_act '{}' is not supported for {}", config.hiddenAct, config.modelType)};
-    }
+BlockConfig llamaBlock(const FamilyConfig& family, int64_t layer) {
+    const ModelConfig& sizes = family.sizes;
+    const std::string prefix = fmt::format("model.layers.{}.", layer);
     BlockConfig block;
-    block.hidden = config.hiddenSize;
-    block.ffn = config.intermediateSize;
-    block.numHeads = config.numHeads;
-    block.numKvHeads = config.numKvHeads;
-    block.headDim = config.headDim;
-    block.normEps = static_cast<float>(config.rmsNormEps);
-    block.hasQkvBias = config.attentionBias;
-    block.hasOutputBias = config.outputBias;
-    block.hasMlpBias = config.mlpBias;
-    block.window = config.windowOfLayer(layer);
+    block.hidden = sizes.hiddenSize;
+    block.attention = attentionOf(sizes, layer);
+    addProjections(block.attention, sizes.hiddenSize, prefix + "self_attn.", {}, sizes.attentionBias, sizes.outputBias);
+    block.attentionNorms.input = rmsNormOf(sizes, prefix + "input_layernorm", sizes.hiddenSize);
+    block.feedForward = gatedFeedForward(family, prefix + "mlp.", sizes.mlpBias);
+    block.feedForwardNorms.input = rmsNormOf(sizes, prefix + "post_attention_layernorm", sizes.hiddenSize);
     return block;
+}
+
+NetworkConfig llamaNetwork(const FamilyConfig& family, BlockConfig (*block)(const FamilyConfig&, int64_t layer)) {
+    const ModelConfig& sizes = family.sizes;
+    NetworkConfig network;
+    network.prefix = "model.";
+    network.decoder.embedding = "model.embed_tokens";
+    network.decoder.rotary = {rotaryOf(sizes)};
+    for (int64_t layer = 0; layer < sizes.numLayers; ++layer) network.decoder.blocks.push_back(block(family, layer));
+    network.decoder.finalNorm = rmsNormOf(sizes, "model.norm", sizes.hiddenSize);
+    return network;
+}
+
+NetworkConfig describeLlama(const FamilyConfig& family) {
+    return llamaNetwork(family, llamaBlock);
 }
 
 }  // namespace wb::core

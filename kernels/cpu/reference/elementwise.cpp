@@ -3,6 +3,8 @@
 #include "kernels/cpu/reference/reference_ops.h"
 #include "kernels/cpu/reference/storage.h"
 
+#include <cmath>
+
 namespace wb::kernels::cpu::reference {
 
 void add(const Context& /*context*/, const AddArgs& args) {
@@ -23,6 +25,15 @@ void scale(const Context& /*context*/, const ScaleArgs& args) {
                 args.out.as<Out>()[i] = narrow<Out>(value);
             }
         });
+    });
+}
+
+void softCap(const Context& /*context*/, const SoftCapArgs& args) {
+    const double cap = static_cast<double>(args.cap);
+    withStorage(args.x.dtype, [&]<class T>() {
+        for (int64_t i = 0; i < args.x.shape.count(); ++i) {
+            args.out.as<T>()[i] = narrow<T>(cap * std::tanh(widen(args.x.as<T>()[i]) / cap));
+        }
     });
 }
 

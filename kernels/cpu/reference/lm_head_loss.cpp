@@ -15,10 +15,13 @@ void rowLoss(const LmHeadLossArgs& args, int64_t t, std::vector<double>& logits)
     const auto vocabulary = static_cast<int64_t>(logits.size());
     const T* hidden = args.hidden.as<T>() + t * hiddenSize;
     const T* weight = args.weight.as<T>();
+    const double cap = static_cast<double>(args.softCap);
     for (int64_t v = 0; v < vocabulary; ++v) {
         double sum = 0;
         for (int64_t c = 0; c < hiddenSize; ++c) sum += widen(hidden[c]) * widen(weight[v * hiddenSize + c]);
-        logits[static_cast<size_t>(v)] = sum;
+        sum *= static_cast<double>(args.logitScale);
+        if (args.bias.isPresent()) sum += widen(args.bias.as<T>()[v]);
+        logits[static_cast<size_t>(v)] = cap > 0 ? cap * std::tanh(sum / cap) : sum;
     }
     const auto best = std::ranges::max_element(logits);
     const auto label = static_cast<size_t>(args.labels.as<int32_t>()[t]);
@@ -29,8 +32,15 @@ void rowLoss(const LmHeadLossArgs& args, int64_t t, std::vector<double>& logits)
     if (args.predictions.isPresent()) {
         args.predictions.as<int32_t>()[t] = static_cast<int32_t>(best - logits.begin());
     }
-    for (double& logit : logits) logit = static_cast<double>(args.gradScale) * std::exp(logit - logSumExp);
-    logits[label] -= static_cast<double>(args.gradScale);
+    for (size_t v = 0; v < logits.size(); ++v) {
+        const double z = logits[v];
+        const double slope = cap > 0 ? 1.0 - (z / cap) * (z / cap) : 1.0;
+        logits[v] = static_cast<double>(args.gradScale) * slope * (std::exp(z - logSumExp) - (v == label ? 1.0 : 0.0));
+    }
+    for (int64_t v = 0; args.dBias.isPresent() && v < vocabulary; ++v) {
+        args.dBias.as<Sum<T>>()[v] += static_cast<Sum<T>>(logits[static_cast<size_t>(v)]);
+    }
+    for (double& logit : logits) logit *= static_cast<double>(args.logitScale);
     for (int64_t c = 0; args.dHidden.isPresent() && c < hiddenSize; ++c) {
         double gradient = 0;
         for (int64_t v = 0; v < vocabulary; ++v) {

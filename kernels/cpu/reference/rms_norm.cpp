@@ -10,7 +10,9 @@ void rmsNormForward(const Context& /*context*/, const RmsNormForwardArgs& args) 
     withStorage(args.x.dtype, [&]<class T>() {
         const int64_t rows = args.x.shape[0];
         const int64_t columns = args.x.shape[1];
-        const T* weight = args.weight.as<T>();
+        const auto weightAt = [&](int64_t c) {
+            return widen(args.weight.as<T>()[c]) + static_cast<double>(args.weightOffset);
+        };
         for (int64_t t = 0; t < rows; ++t) {
             const T* x = args.x.as<T>() + t * columns;
             const T* residual = args.residual.isPresent() ? args.residual.as<T>() + t * columns : nullptr;
@@ -26,7 +28,7 @@ void rmsNormForward(const Context& /*context*/, const RmsNormForwardArgs& args) 
             for (int64_t c = 0; c < columns; ++c) {
                 const double s = valueAt(c);
                 if (sum != nullptr) sum[c] = narrow<T>(s);
-                out[c] = narrow<T>(s * r * widen(weight[c]));
+                out[c] = narrow<T>(s * r * weightAt(c));
             }
             if (args.invRms.isPresent()) args.invRms.as<Sum<T>>()[t] = static_cast<Sum<T>>(r);
         }
@@ -37,7 +39,9 @@ void rmsNormBackward(const Context& /*context*/, const RmsNormBackwardArgs& args
     withStorage(args.dOut.dtype, [&]<class T>() {
         const int64_t rows = args.dOut.shape[0];
         const int64_t columns = args.dOut.shape[1];
-        const T* weight = args.weight.as<T>();
+        const auto weightAt = [&](int64_t c) {
+            return widen(args.weight.as<T>()[c]) + static_cast<double>(args.weightOffset);
+        };
         for (int64_t t = 0; t < rows; ++t) {
             const T* dOut = args.dOut.as<T>() + t * columns;
             const T* s = args.s.as<T>() + t * columns;
@@ -45,11 +49,11 @@ void rmsNormBackward(const Context& /*context*/, const RmsNormBackwardArgs& args
             T* dX = args.dX.as<T>() + t * columns;
             const double r = widen(args.invRms.as<Sum<T>>()[t]);
             double projection = 0;
-            for (int64_t c = 0; c < columns; ++c) projection += widen(dOut[c]) * widen(weight[c]) * widen(s[c]) * r;
+            for (int64_t c = 0; c < columns; ++c) projection += widen(dOut[c]) * weightAt(c) * widen(s[c]) * r;
             projection /= static_cast<double>(columns);
             for (int64_t c = 0; c < columns; ++c) {
                 const double n = widen(s[c]) * r;
-                double gradient = r * (widen(dOut[c]) * widen(weight[c]) - n * projection);
+                double gradient = r * (widen(dOut[c]) * weightAt(c) - n * projection);
                 if (dResidual != nullptr) gradient += widen(dResidual[c]);
                 dX[c] = narrow<T>(gradient);
             }

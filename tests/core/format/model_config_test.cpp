@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/format/hf_config.h"
+#include "core/model/architectures/architectures.h"
 
 #include "tests/core/test_files.h"
 
@@ -57,7 +58,7 @@ TEST(ModelConfig, ReadsTheFourthLayout) {
     EXPECT_EQ(config.headDim, 8);
     EXPECT_EQ(config.vocabularySize, 512);
     EXPECT_EQ(config.maxPositions, 512);
-    EXPECT_DOUBLE_EQ(config.rmsNormEps, 1e-5);
+    EXPECT_DOUBLE_EQ(config.normEps, 1e-5);
     EXPECT_DOUBLE_EQ(config.ropeTheta, 500000);
     EXPECT_EQ(config.ropeScaling.kind, RopeScalingKind::Llama3);
     EXPECT_EQ(config.ropeScaling.originalMaxPositions, 256);
@@ -99,10 +100,13 @@ TEST(ModelConfig, FamiliesDifferInBiasAndWindow) {
     EXPECT_EQ(config.windowOfLayer(3), 128);
     qwen["layer_types"] = {"full_attention", "sliding_attention", "sliding_attention", "sliding_attention",
                            "sliding_attention"};
-    EXPECT_EQ(parse(qwen).firstSlidingLayer, 1);
+    EXPECT_EQ(parse(qwen).slidingLayers, (std::vector<bool>{false, true, true, true, true}));
     qwen["layer_types"] = {"sliding_attention", "full_attention", "sliding_attention", "full_attention",
                            "sliding_attention"};
-    WB_EXPECT_ERROR(parse(qwen), ErrorCode::Unsupported, "alternates");
+    EXPECT_EQ(parse(qwen).slidingLayers, (std::vector<bool>{true, false, true, false, true}));
+    qwen["layer_types"] = {"full_attention", "chunked_attention", "full_attention", "full_attention",
+                           "full_attention"};
+    WB_EXPECT_ERROR(parse(qwen), ErrorCode::Unsupported, "chunked_attention");
     qwen["layer_types"] = {"full_attention"};
     WB_EXPECT_ERROR(parse(qwen), ErrorCode::CorruptFile, "layer_types");
 }
@@ -120,8 +124,8 @@ TEST(ModelConfig, NamesTheKeyOfABadValue) {
     }
     WB_EXPECT_ERROR(parse(with("num_attention_heads", 7)), ErrorCode::CorruptFile, "hidden_size");
     WB_EXPECT_ERROR(parse(with("num_key_value_heads", 3)), ErrorCode::CorruptFile, "num_key_value_heads");
-    WB_EXPECT_ERROR(parse(with("head_dim", 9)), ErrorCode::Unsupported, "odd");
-    WB_EXPECT_ERROR(parse(with("rms_norm_eps", -1)), ErrorCode::CorruptFile, "rms_norm_eps");
+    WB_EXPECT_ERROR(parse(with("head_dim", 9)), ErrorCode::Unsupported, "pairs");
+    WB_EXPECT_ERROR(parse(with("rms_norm_eps", -1)), ErrorCode::CorruptFile, "norm epsilon");
     WB_EXPECT_ERROR(parse(with("rope_theta", 0)), ErrorCode::CorruptFile, "rope_theta");
     WB_EXPECT_ERROR(parse(with("hidden_act", "swish7")), ErrorCode::Unsupported, "swish7");
     WB_EXPECT_ERROR(parse(with("model_type", "bloom")), ErrorCode::Unsupported, "bloom");
@@ -129,7 +133,8 @@ TEST(ModelConfig, NamesTheKeyOfABadValue) {
     WB_EXPECT_ERROR(parse(with("eos_token_id", 512)), ErrorCode::CorruptFile, "eos_token_id");
     WB_EXPECT_ERROR(parse(with("bos_token_id", "one")), ErrorCode::CorruptFile, "bos_token_id");
     WB_EXPECT_ERROR(parse(with("quantization_config", {{"bits", 4}})), ErrorCode::Unsupported, "quantization_config");
-    WB_EXPECT_ERROR(parse(with("rope_scaling", {{"type", "yarn"}, {"factor", 2}})), ErrorCode::Unsupported, "yarn");
+    WB_EXPECT_ERROR(parse(with("rope_scaling", {{"type", "longrope"}, {"factor", 2}})), ErrorCode::Unsupported,
+                    "rope_scaling type 'longrope' is not supported");
     WB_EXPECT_ERROR(parse(with("rope_scaling", {{"type", "linear"}})), ErrorCode::CorruptFile, "factor");
     WB_EXPECT_ERROR(parse(nlohmann::json::array()), ErrorCode::CorruptFile, "object");
     WB_EXPECT_ERROR(parseModelConfig("{\"a\":", "c.json"), ErrorCode::CorruptFile, "c.json");
@@ -169,34 +174,34 @@ TEST(ModelConfig, AConfigWithoutSourceSurvivesWritingAndReading) {
         const ModelConfig again = parseModelConfig(modelConfigJson(config), "config.json");
         EXPECT_EQ(again.modelType, original.modelType);
         EXPECT_EQ(again.slidingWindow, original.slidingWindow) << modelType;
-        EXPECT_EQ(again.firstSlidingLayer, original.firstSlidingLayer) << modelType;
+        EXPECT_EQ(again.slidingLayers, original.slidingLayers) << modelType;
         EXPECT_EQ(again.ropeScaling, original.ropeScaling);
         EXPECT_EQ(again.tieWordEmbeddings, original.tieWordEmbeddings);
         EXPECT_EQ(again.attentionBias, original.attentionBias);
         EXPECT_EQ(again.padTokenId, original.padTokenId);
         EXPECT_EQ(again.dtype, original.dtype);
-        EXPECT_EQ(expectedTensors(again), expectedTensors(original));
+        EXPECT_EQ(expectedTensors(networkConfigOf(again)), expectedTensors(networkConfigOf(original)));
     }
 }
 
 TEST(ModelConfig, RotaryFrequenciesFollowTheirFormulas) {
-    ModelConfig config = parse(with("head_dim", 16));
-    const std::vector<double> plain = ropeInverseFrequencies(config);
+    constexpr int64_t kDim = 16;
+    const auto frequencies = [](const RopeScaling& scaling) { return ropeInverseFrequencies(scaling, 10000.0, kDim); };
+    const std::vector<double> plain = frequencies({});
     ASSERT_EQ(plain.size(), 8U);
     EXPECT_DOUBLE_EQ(plain[0], 1.0);
     EXPECT_NEAR(plain[1], std::pow(10000.0, -2.0 / 16.0), 1e-15);
-    config.ropeScaling = {.kind = RopeScalingKind::Linear, .factor = 4.0};
-    EXPECT_DOUBLE_EQ(ropeInverseFrequencies(config)[3], plain[3] / 4.0);
-    config.ropeScaling = {.kind = RopeScalingKind::Llama3, .factor = 8.0, .originalMaxPositions = 8192};
-    const std::vector<double> llama3 = ropeInverseFrequencies(config);
+    EXPECT_DOUBLE_EQ(frequencies({.kind = RopeScalingKind::Linear, .factor = 4.0})[3], plain[3] / 4.0);
+    const std::vector<double> llama3 =
+        frequencies({.kind = RopeScalingKind::Llama3, .factor = 8.0, .originalMaxPositions = 8192});
     EXPECT_DOUBLE_EQ(llama3[0], plain[0]) << "8192 / 2 pi turns: untouched";
     const double turns = 8192 * plain[6] / 6.283185307179586;  // 1.3: between the two factors
     const double mix = (turns - 1.0) / 3.0;
     EXPECT_NEAR(llama3[6], (1.0 - mix) * plain[6] / 8.0 + mix * plain[6], 1e-18);
     EXPECT_DOUBLE_EQ(llama3[7], plain[7] / 8.0) << "0.4 turns: stretched by the whole factor";
-    config.ropeScaling = {.kind = RopeScalingKind::FrequencyFactors};
-    config.ropeScaling.frequencyFactors.assign(8, 2.0F);
-    EXPECT_DOUBLE_EQ(ropeInverseFrequencies(config)[5], plain[5] / 2.0);
+    RopeScaling factors{.kind = RopeScalingKind::FrequencyFactors};
+    factors.frequencyFactors.assign(kDim / 2, 2.0F);
+    EXPECT_DOUBLE_EQ(frequencies(factors)[5], plain[5] / 2.0);
 }
 
 TEST(ModelConfig, CountsParameters) {

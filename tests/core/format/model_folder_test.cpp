@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/format/model_folder.h"
+#include "core/model/architectures/architectures.h"
 
 #include "core/format/safetensors.h"
 #include "core/format/weight_hash.h"
@@ -27,7 +28,7 @@ struct TinyModel {
     std::vector<TensorDeclaration> tensors;
 
     TinyModel() {
-        for (const ExpectedTensor& tensor : expectedTensors(parseModelConfig(kTinyConfig, "config.json"))) {
+        for (const ExpectedTensor& tensor : expectedTensors(networkConfigOf(parseModelConfig(kTinyConfig, "config.json")))) {
             tensors.push_back({tensor.name, DType::F32, tensor.shape});
         }
     }
@@ -213,9 +214,9 @@ TEST(ModelFolder, AFolderAndItsGgufAreTheSameWeights) {
     EXPECT_TRUE(b.isGguf());
     EXPECT_EQ(a.config().hiddenSize, 64);
     EXPECT_TRUE(a.config().tieWordEmbeddings);
-    EXPECT_EQ(expectedTensors(a.config()), expectedTensors(b.config()));
+    EXPECT_EQ(expectedTensors(networkConfigOf(a.config())), expectedTensors(networkConfigOf(b.config())));
     EXPECT_EQ(a.config().ropeTheta, b.config().ropeTheta);
-    EXPECT_NEAR(a.config().rmsNormEps, b.config().rmsNormEps, 1e-12);
+    EXPECT_NEAR(a.config().normEps, b.config().normEps, 1e-12);
     EXPECT_EQ(b.config().maxPositions, a.config().maxPositions);
     EXPECT_EQ(b.generationConfig().eosTokenIds, a.generationConfig().eosTokenIds);
     EXPECT_EQ(a.weightHash(), b.weightHash()) << "row order or names differ";

@@ -22,7 +22,7 @@ struct Problem {
 };
 
 // Sum of token losses; with a tape also the gradients of every trainable parameter.
-double lossOf(const kernels::Context& device, CausalLm& model, const Problem& problem, Tape* tape) {
+double lossOf(const kernels::Context& device, LanguageModel& model, const Problem& problem, Tape* tape) {
     RandomStream dropout{problem.dropoutSeed, 0};
     const Context context{device, tape, &dropout, problem.rows};
     const PackedInput input = packInput(device, problem.ids, positionsOf(problem.bounds), problem.bounds);
@@ -39,7 +39,7 @@ double* hostDoubles(const Tensor& tensor) {
 }
 
 // Largest relative error over a few elements of the parameter.
-void checkParameter(const kernels::Context& device, CausalLm& model, const Problem& problem, Parameter& parameter) {
+void checkParameter(const kernels::Context& device, LanguageModel& model, const Problem& problem, Parameter& parameter) {
     constexpr double kStep = 1e-5;
     const int64_t count = model.storedValue(parameter).count();
     for (int64_t probe = 0; probe < 5; ++probe) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trained 260K-parameter network with logits and log-probabilities from an independent C program.
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 #include "core/model/weights.h"
 #include "kernels/lm_head_loss.h"
 #include "tests/core/model/tiny_model.h"
@@ -34,7 +34,7 @@ TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
     kernels::Runtime runtime = test::cpuRuntime();
     const kernels::Context& device = runtime.context();
     const ModelSource source = ModelSource::open(folder / file);
-    CausalLm model(device, source.config(), DType::F32);
+    LanguageModel model(device, source.config(), DType::F32);
     loadWeights(device, model, source);
     for (const auto& prompt : expected["prompts"]) {
         const auto ids = prompt["ids"].get<std::vector<int32_t>>();

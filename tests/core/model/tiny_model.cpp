@@ -16,7 +16,7 @@ core::ModelConfig tinyConfig(const TinyModelOptions& options) {
     config.headDim = 6;
     config.vocabularySize = options.vocabulary;
     config.maxPositions = 128;
-    config.rmsNormEps = 1e-5;
+    config.normEps = 1e-5;
     config.tieWordEmbeddings = options.isTied;
     config.attentionBias = options.hasBias;
     config.outputBias = options.hasBias;
@@ -31,9 +31,9 @@ kernels::Runtime cpuRuntime(kernels::AttentionBackend attention) {
     return kernels::Runtime({.device = {}, .numThreads = 2, .attention = attention, .memoryLimitBytes = std::nullopt});
 }
 
-std::unique_ptr<core::CausalLm> tinyModel(const kernels::Context& context, DType dtype,
+std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, DType dtype,
                                           const TinyModelOptions& options) {
-    auto model = std::make_unique<core::CausalLm>(context, tinyConfig(options), dtype);
+    auto model = std::make_unique<core::LanguageModel>(context, tinyConfig(options), dtype);
     core::initialiseWeights(context, *model, 7);
     uint64_t stream = 1000;
     model->visitParameters([&](core::Parameter& parameter) {

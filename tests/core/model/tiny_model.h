@@ -2,7 +2,7 @@
 // A small seeded model for tests.
 #pragma once
 
-#include "core/model/causal_lm.h"
+#include "core/model/language_model.h"
 #include "core/model/weights.h"
 #include "kernels/runtime/runtime.h"
 
@@ -24,7 +24,7 @@ core::ModelConfig tinyConfig(const TinyModelOptions& options = {});
 kernels::Runtime cpuRuntime(kernels::AttentionBackend attention = kernels::AttentionBackend::Auto);
 
 // Fresh weights with a larger spread than training would use, so that every path matters; biases too.
-std::unique_ptr<core::CausalLm> tinyModel(const kernels::Context& context, DType dtype,
+std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, DType dtype,
                                           const TinyModelOptions& options = {});
 
 // `count` ids below the vocabulary, fixed by the seed.

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/model/language_model.h"
+
+#include "core/model/architectures/architectures.h"
+#include "kernels/base/error.h"
+#include "kernels/elementwise.h"
+
+#include <utility>
+
+namespace wb::core {
+namespace {
+
+using kernels::MemoryOwner;
+
+int64_t paddedVocabulary(int64_t size) {
+    constexpr int64_t kGranule = LanguageModel::kVocabularyGranule;
+    return (size + kGranule - 1) / kGranule * kGranule;
+}
+
+Parameter makeVocabularyTable(const kernels::Context& context, const NetworkConfig& network, DType dtype,
+                              const std::string& name) {
+    const int64_t padded = paddedVocabulary(network.vocabularySize);
+    Parameter table{name, Tensor::empty(context, dtype, Shape{padded, network.hidden}, MemoryOwner::Weights), {}};
+    const Tensor padding = table.value.rows(network.vocabularySize, padded);
+    kernels::fill(context, {.out = padding.view()});
+    return table;
+}
+
+Parameter makeHeadBias(const kernels::Context& context, const NetworkConfig& network, DType dtype) {
+    if (network.head.bias.empty()) return {};
+    const Shape shape{paddedVocabulary(network.vocabularySize)};
+    Parameter bias{network.head.bias, Tensor::zeros(context, dtype, shape, MemoryOwner::Weights), {}};
+    bias.isConstant = network.head.isBiasConstant;
+    return bias;
+}
+
+}  // namespace
+
+LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig& config, DType dtype)
+    : m_config(config), m_dtype(dtype) {
+    const NetworkConfig network = networkConfigOf(config);
+    m_headConfig = network.head;
+    m_embedding = makeVocabularyTable(context, network, dtype, network.decoder.embedding + ".weight");
+    if (network.encoder) m_encoder.emplace(context, *network.encoder, network.hidden, dtype);
+    m_decoder.emplace(context, network.decoder, network.hidden, dtype);
+    if (!m_headConfig.name.empty())
+        m_head = makeVocabularyTable(context, network, dtype, m_headConfig.name + ".weight");
+    m_headBias = makeHeadBias(context, network, dtype);
+}
+
+Var LanguageModel::forward(const Context& context, const PackedInput& input, const CacheUse& use) {
+    if (!m_encoder) return m_decoder->forward(context, m_embedding, input, {m_activationMemory, use, nullptr});
+    CrossAttentionInput cross{.rows = input, .encoded = {}, .sourceBounds = {}, .memories = use.memories};
+    if (use.memories.empty()) {
+        WB_CHECK(input.source != nullptr, "an encoder-decoder needs source rows or memories");
+        cross.encoded = m_encoder->forward(context, m_embedding, *input.source, {m_activationMemory, {}, nullptr});
+        cross.sourceBounds = input.source->bounds;
+    }
+    return m_decoder->forward(context, m_embedding, input, {m_activationMemory, use, &cross});
+}
+
+EncoderMemory LanguageModel::encode(const Context& context, const PackedInput& source) {
+    WB_CHECK(m_encoder.has_value(), "only an encoder-decoder encodes");
+    const Var encoded = m_encoder->forward(context, m_embedding, source, {});
+    EncoderMemory memory;
+    memory.tokens = encoded.value.shape()[0];
+    for (TransformerBlock& block : m_decoder->blocks()) {
+        const AttentionLayer::KeyValue cross = block.crossAttention()->crossKeyValue(context, encoded);
+        memory.keys.push_back(cross.key.value);
+        memory.values.push_back(cross.value.value);
+    }
+    return memory;
+}
+
+LmHead LanguageModel::head() {
+    return {.weight = m_headConfig.name.empty() ? m_embedding : m_head,
+            .bias = m_headBias.value.isPresent() ? &m_headBias : nullptr,
+            .vocabularySize = m_config.vocabularySize,
+            .logitScale = m_headConfig.logitScale,
+            .softCap = m_headConfig.softCap};
+}
+
+Var LanguageModel::headInput(const Context& context, const Var& hidden) const {
+    return m_headConfig.hiddenScale == 1.0F ? hidden : scale(context, hidden, m_headConfig.hiddenScale);
+}
+
+Tensor LanguageModel::logits(const kernels::Context& context, const Tensor& hidden) {
+    return headLogits(context, headInput(Context{context}, {hidden}).value, head());
+}
+
+LmLoss LanguageModel::loss(const Context& context, const Var& hidden, const Tensor& labels, float gradScale) {
+    return lmHeadLoss(context, headInput(context, hidden), head(), labels, gradScale);
+}
+
+void LanguageModel::visitParameters(const std::function<void(Parameter&)>& visit) {
+    visit(m_embedding);
+    if (m_encoder) m_encoder->visitParameters(visit);
+    m_decoder->visitParameters(visit);
+    if (m_head.value.isPresent()) visit(m_head);
+    if (m_headBias.value.isPresent()) visit(m_headBias);
+}
+
+void LanguageModel::visitLinears(const std::function<void(LinearLayer&)>& visit) {
+    if (m_encoder) m_encoder->visitLinears(visit);
+    m_decoder->visitLinears(visit);
+}
+
+Tensor LanguageModel::storedValue(const Parameter& parameter) const {
+    const bool isPadded = &parameter == &m_embedding || &parameter == &m_head || &parameter == &m_headBias;
+    if (!isPadded) return parameter.value;
+    const Tensor stored = parameter.value.rows(0, m_config.vocabularySize);
+    return parameter.isConstant ? stored.reshaped(Shape{1, m_config.vocabularySize}) : stored;
+}
+
+KvCacheConfig LanguageModel::cacheConfig(int64_t numBlocks) const {
+    return {.numLayers = m_config.numLayers,
+            .numKvHeads = m_config.numKvHeads,
+            .headDim = m_config.headDim,
+            .dtype = m_dtype,
+            .numBlocks = numBlocks};
+}
+
+}  // namespace wb::core
