@@ -2,19 +2,30 @@
 #include "kernels/embedding.h"
 
 #include "core/autograd/ops.h"
+#include "core/autograd/row_ranges.h"
 
 namespace wb::core {
 
 Var embedding(const Context& context, Parameter& table, const Tensor& ids, float scale) {
     const Shape shape{ids.count(), table.value.shape()[1]};
     Tensor out = Tensor::empty(context.device, table.value.dtype(), shape, kernels::MemoryOwner::Activations);
-    kernels::embeddingForward(context.device,
-                              {.table = table.value.view(), .ids = ids.view(), .out = out.view(), .scale = scale});
-    if (context.tape == nullptr || !table.isTrainable()) return {std::move(out)};
-    return context.tape->record(std::move(out), [&table, ids, scale](Tape& tape, const Tensor& dOut) {
-        kernels::embeddingBackward(
-            tape.context(), {.dOut = dOut.view(), .ids = ids.view(), .dTable = table.gradient.view(), .scale = scale});
-    });
+    std::vector<WeightRange> ranges = weightRanges(context, ids.count(), table, nullptr);
+    for (const WeightRange& range : ranges) {
+        kernels::embeddingForward(
+            context.device,
+            {.table = range.weight->value.view(), .ids = range.of(ids), .out = range.of(out), .scale = scale});
+    }
+    if (context.tape == nullptr || !anyTrainable(ranges)) return {std::move(out)};
+    return context.tape->record(
+        std::move(out), [ranges = std::move(ranges), ids, scale](Tape& tape, const Tensor& dOut) {
+            for (const WeightRange& range : ranges) {
+                if (!range.isTrainable()) continue;
+                kernels::embeddingBackward(tape.context(), {.dOut = range.of(dOut),
+                                                            .ids = range.of(ids),
+                                                            .dTable = range.weight->gradient.view(),
+                                                            .scale = scale});
+            }
+        });
 }
 
 }  // namespace wb::core

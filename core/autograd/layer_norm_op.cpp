@@ -2,6 +2,7 @@
 #include "kernels/layer_norm.h"
 
 #include "core/autograd/ops.h"
+#include "core/autograd/row_ranges.h"
 
 namespace wb::core {
 namespace {
@@ -24,35 +25,29 @@ NormOutputs normOutputs(const Context& context, const Tensor& x, bool records) {
     return outputs;
 }
 
-bool isTrainable(const Parameter& weight, const Parameter* bias) {
-    return weight.isTrainable() || (bias != nullptr && bias->isTrainable());
-}
-
-kernels::View valueView(const Parameter* bias) {
-    return bias != nullptr ? bias->value.view() : kernels::View{};
-}
-
 // Records normed = norm(sum). The gradient that reaches `sum` by the residual connection is already on the tape when
 // this runs backward, so the kernel adds it in the same sweep.
-Var recordNorm(Tape& tape, NormOutputs outputs, const Var& sum, Parameter& weight, Parameter* bias) {
+Var recordNorm(Tape& tape, NormOutputs outputs, const Var& sum, std::vector<WeightRange> ranges) {
     Tensor normed = std::move(outputs.normed);
     return tape.record(std::move(normed), [saved = sum.value, node = sum.node, mean = std::move(outputs.mean),
-                                           invStd = std::move(outputs.invStd), &weight,
-                                           bias](Tape& t, const Tensor& dOut) {
+                                           invStd = std::move(outputs.invStd),
+                                           ranges = std::move(ranges)](Tape& t, const Tensor& dOut) {
         const Tensor dResidual = t.takeGradient(node);
         const bool writesInPlace = dResidual.isPresent() && dResidual.ownsStorageAlone();
         const Tensor dX = writesInPlace
                               ? dResidual
                               : Tensor::empty(t.context(), saved.dtype(), saved.shape(), MemoryOwner::Activations);
-        kernels::layerNormBackward(t.context(), {.dOut = dOut.view(),
-                                                 .s = saved.view(),
-                                                 .weight = weight.value.view(),
-                                                 .mean = mean.view(),
-                                                 .invStd = invStd.view(),
-                                                 .dResidual = dResidual.view(),
-                                                 .dX = dX.view(),
-                                                 .dWeight = weight.gradient.view(),
-                                                 .dBias = bias != nullptr ? bias->gradient.view() : kernels::View{}});
+        for (const WeightRange& range : ranges) {
+            kernels::layerNormBackward(t.context(), {.dOut = range.of(dOut),
+                                                     .s = range.of(saved),
+                                                     .weight = range.weight->value.view(),
+                                                     .mean = range.of(mean),
+                                                     .invStd = range.of(invStd),
+                                                     .dResidual = range.of(dResidual),
+                                                     .dX = range.of(dX),
+                                                     .dWeight = range.weight->gradient.view(),
+                                                     .dBias = range.biasGradient()});
+        }
         t.accumulate(node, dX);
     });
 }
@@ -60,43 +55,49 @@ Var recordNorm(Tape& tape, NormOutputs outputs, const Var& sum, Parameter& weigh
 }  // namespace
 
 Var layerNorm(const Context& context, const Var& x, Parameter& weight, Parameter* bias, float eps) {
-    const bool records = context.tape != nullptr && (x.needsGradient() || isTrainable(weight, bias));
+    std::vector<WeightRange> ranges = weightRanges(context, x.value.shape()[0], weight, bias);
+    const bool records = context.tape != nullptr && (x.needsGradient() || anyTrainable(ranges));
     NormOutputs outputs = normOutputs(context, x.value, records);
-    kernels::layerNormForward(context.device, {.x = x.value.view(),
-                                               .residual = {},
-                                               .weight = weight.value.view(),
-                                               .bias = valueView(bias),
-                                               .out = outputs.normed.view(),
-                                               .sum = {},
-                                               .mean = outputs.mean.view(),
-                                               .invStd = outputs.invStd.view(),
-                                               .eps = eps});
+    for (const WeightRange& range : ranges) {
+        kernels::layerNormForward(context.device, {.x = range.of(x.value),
+                                                   .residual = {},
+                                                   .weight = range.weight->value.view(),
+                                                   .bias = range.biasValue(),
+                                                   .out = range.of(outputs.normed),
+                                                   .sum = {},
+                                                   .mean = range.of(outputs.mean),
+                                                   .invStd = range.of(outputs.invStd),
+                                                   .eps = eps});
+    }
     if (!records) return {std::move(outputs.normed)};
-    return recordNorm(*context.tape, std::move(outputs), x, weight, bias);
+    return recordNorm(*context.tape, std::move(outputs), x, std::move(ranges));
 }
 
 NormedSum addLayerNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, Parameter* bias,
                        float eps) {
+    std::vector<WeightRange> ranges = weightRanges(context, x.value.shape()[0], weight, bias);
     const bool records =
-        context.tape != nullptr && (x.needsGradient() || residual.needsGradient() || isTrainable(weight, bias));
+        context.tape != nullptr && (x.needsGradient() || residual.needsGradient() || anyTrainable(ranges));
     NormOutputs outputs = normOutputs(context, x.value, records);
     Tensor sum = Tensor::empty(context.device, x.value.dtype(), x.value.shape(), MemoryOwner::Activations);
-    kernels::layerNormForward(context.device, {.x = x.value.view(),
-                                               .residual = residual.value.view(),
-                                               .weight = weight.value.view(),
-                                               .bias = valueView(bias),
-                                               .out = outputs.normed.view(),
-                                               .sum = sum.view(),
-                                               .mean = outputs.mean.view(),
-                                               .invStd = outputs.invStd.view(),
-                                               .eps = eps});
+    for (const WeightRange& range : ranges) {
+        kernels::layerNormForward(context.device, {.x = range.of(x.value),
+                                                   .residual = range.of(residual.value),
+                                                   .weight = range.weight->value.view(),
+                                                   .bias = range.biasValue(),
+                                                   .out = range.of(outputs.normed),
+                                                   .sum = range.of(sum),
+                                                   .mean = range.of(outputs.mean),
+                                                   .invStd = range.of(outputs.invStd),
+                                                   .eps = eps});
+    }
     if (!records) return {{std::move(outputs.normed)}, {std::move(sum)}};
     const Var summed = context.tape->record(
         std::move(sum), [nodeX = x.node, nodeResidual = residual.node](Tape& tape, const Tensor& dSum) {
             tape.accumulate(nodeX, dSum);
             tape.accumulate(nodeResidual, dSum);
         });
-    return {recordNorm(*context.tape, std::move(outputs), summed, weight, bias), summed};
+    return {recordNorm(*context.tape, std::move(outputs), summed, std::move(ranges)), summed};
 }
 
 }  // namespace wb::core

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/autograd/low_rank_op.h"
 #include "core/autograd/ops.h"
-#include "kernels/elementwise.h"
+#include "core/autograd/row_ranges.h"
+#include "kernels/base/error.h"
 #include "kernels/linear.h"
 
 #include <algorithm>
@@ -10,131 +12,121 @@ namespace wb::core {
 namespace {
 
 using kernels::MemoryOwner;
-using kernels::Write;
 
-// One adapter on a range of rows, with what its backward needs.
-struct AppliedDelta {
-    LowRankDelta* delta = nullptr;
-    int64_t begin = 0;
-    int64_t end = 0;
-    Tensor low;  // dropout(x) A^T [rows, rank]
-    uint64_t dropoutSeed = 0;
-    uint64_t dropoutOffset = 0;
+// The layer's own product on a range of rows.
+struct Product {
+    RowRange rows;
+    LinearWeights weights;
 
-    bool hasDropout() const { return dropoutSeed != 0; }
+    bool trainsWeight() const { return weights.weight->isTrainable(); }
+    bool trainsBias() const { return weights.bias != nullptr && weights.bias->isTrainable(); }
 };
 
-Tensor droppedRows(const kernels::Context& device, const AppliedDelta& applied, const Tensor& rows) {
-    Tensor out = Tensor::empty(device, rows.dtype(), rows.shape(), MemoryOwner::Activations);
-    kernels::dropout(device, {.x = rows.view(),
-                              .out = out.view(),
-                              .p = applied.delta->dropout,
-                              .seed = applied.dropoutSeed,
-                              .offset = applied.dropoutOffset});
-    return out;
+// Everything an adapter may bring to one call of the layer.
+struct Layer {
+    Parameter& weight;
+    Parameter* bias;
+    std::span<LowRankDelta* const> deltas;
+
+    LowRankDelta* deltaOf(int32_t adapter) const {
+        const auto index = static_cast<size_t>(adapter);
+        return adapter >= 0 && index < deltas.size() ? deltas[index] : nullptr;
+    }
+    LinearWeights weightsFor(int32_t adapter) const {
+        return {&weight.forAdapter(adapter), bias != nullptr ? &bias->forAdapter(adapter) : nullptr};
+    }
+    // With a magnitude the adapter scales the layer's own product: it makes its rows itself.
+    bool isDecomposedBy(int32_t adapter) const {
+        const LowRankDelta* delta = deltaOf(adapter);
+        return delta != nullptr && delta->hasMagnitude();
+    }
+};
+
+std::vector<Product> multiply(const Context& context, const Layer& layer, const Tensor& x, const Tensor& out) {
+    const auto isChanged = [&layer](int32_t adapter) {
+        return layer.weight.isReplacedFor(adapter) || layer.isDecomposedBy(adapter) ||
+               (layer.bias != nullptr && layer.bias->isReplacedFor(adapter));
+    };
+    std::vector<Product> products;
+    for (const RowRange& rows : rowRanges(context, x.shape()[0], isChanged)) {
+        if (layer.isDecomposedBy(rows.adapter)) continue;
+        const Product product{rows, layer.weightsFor(rows.adapter)};
+        const Parameter* bias = product.weights.bias;
+        kernels::linearForward(context.device, {.x = x.rows(rows.begin, rows.end).view(),
+                                                .weight = product.weights.weight->value.view(),
+                                                .bias = bias != nullptr ? bias->value.view() : kernels::View{},
+                                                .out = out.rows(rows.begin, rows.end).view()});
+        products.push_back(product);
+    }
+    return products;
 }
 
-AppliedDelta applyDelta(const Context& context, const Tensor& x, const Tensor& out, const AdapterRows& rows,
-                        LowRankDelta& delta) {
-    AppliedDelta applied{.delta = &delta, .begin = rows.begin, .end = rows.end};
-    Tensor input = x.rows(rows.begin, rows.end);
-    if (delta.dropout > 0 && context.dropout != nullptr) {
-        applied.dropoutSeed = context.dropout->seed;
-        applied.dropoutOffset = context.dropout->take(input.count());
-        input = droppedRows(context.device, applied, input);
+std::vector<AppliedDelta> applyDeltas(const Context& context, const Layer& layer, const Tensor& x, const Tensor& out) {
+    std::vector<AppliedDelta> applied;
+    for (const AdapterRows& rows : context.adapterRows) {
+        LowRankDelta* delta = layer.deltaOf(rows.adapter);
+        if (delta == nullptr || rows.begin == rows.end) continue;
+        const LinearWeights weights = layer.weightsFor(rows.adapter);
+        WB_CHECK(!delta->hasMagnitude() || !weights.weight->isTrainable(),
+                 "a magnitude belongs to a frozen weight: its norm is a constant");
+        applied.push_back(applyDelta(context, x, out, rows, *delta, weights));
     }
-    const Shape lowShape{rows.end - rows.begin, delta.a.value.shape()[0]};
-    applied.low = Tensor::empty(context.device, x.dtype(), lowShape, MemoryOwner::Activations);
-    kernels::linearForward(context.device,
-                           {.x = input.view(), .weight = delta.a.value.view(), .out = applied.low.view()});
-    kernels::linearForward(context.device, {.x = applied.low.view(),
-                                            .weight = delta.b.value.view(),
-                                            .out = out.rows(rows.begin, rows.end).view(),
-                                            .alpha = delta.scale,
-                                            .write = Write::Add});
     return applied;
 }
 
-void backwardDelta(const kernels::Context& device, const AppliedDelta& applied, const Tensor& x, const Tensor& dOut,
-                   const Tensor& dX) {
-    LowRankDelta& delta = *applied.delta;
-    const Tensor dRows = dOut.rows(applied.begin, applied.end);
-    if (delta.b.isTrainable()) {
-        kernels::linearBackwardWeight(
-            device,
-            {.dOut = dRows.view(), .x = applied.low.view(), .dWeight = delta.b.gradient.view(), .alpha = delta.scale});
-    }
-    Tensor dLow = Tensor::empty(device, x.dtype(), applied.low.shape(), MemoryOwner::Activations);
-    kernels::linearBackwardInput(
-        device, {.dOut = dRows.view(), .weight = delta.b.value.view(), .dX = dLow.view(), .alpha = delta.scale});
-
-    const Tensor xRows = x.rows(applied.begin, applied.end);
-    if (delta.a.isTrainable()) {
-        const Tensor input = applied.hasDropout() ? droppedRows(device, applied, xRows) : xRows;
+void backwardProduct(const kernels::Context& device, const Product& product, const Tensor& x, const Tensor& dOut,
+                     const Tensor& dX) {
+    const auto [begin, end, adapter] = product.rows;
+    const Tensor dRows = dOut.rows(begin, end);
+    Parameter& weight = *product.weights.weight;
+    if (product.trainsWeight()) {
+        const Parameter* bias = product.weights.bias;
         kernels::linearBackwardWeight(device,
-                                      {.dOut = dLow.view(), .x = input.view(), .dWeight = delta.a.gradient.view()});
+                                      {.dOut = dRows.view(),
+                                       .x = x.rows(begin, end).view(),
+                                       .dWeight = weight.gradient.view(),
+                                       .dBias = product.trainsBias() ? bias->gradient.view() : kernels::View{}});
+    } else if (product.trainsBias()) {
+        accumulateColumnSums(device, dRows, product.weights.bias->gradient);
     }
     if (!dX.isPresent()) return;
-    const Tensor dXRows = dX.rows(applied.begin, applied.end);
-    if (!applied.hasDropout()) {
-        kernels::linearBackwardInput(
-            device, {.dOut = dLow.view(), .weight = delta.a.value.view(), .dX = dXRows.view(), .write = Write::Add});
-        return;
-    }
-    Tensor dInput = Tensor::empty(device, x.dtype(), dXRows.shape(), MemoryOwner::Activations);
-    kernels::linearBackwardInput(device, {.dOut = dLow.view(), .weight = delta.a.value.view(), .dX = dInput.view()});
-    const Tensor dropped = droppedRows(device, applied, dInput);
-    kernels::add(device, {.a = dXRows.view(), .b = dropped.view(), .out = dXRows.view()});
-}
-
-bool isTrained(const AppliedDelta& applied) {
-    return applied.delta->a.isTrainable() || applied.delta->b.isTrainable();
+    kernels::linearBackwardInput(
+        device, {.dOut = dRows.view(), .weight = weight.value.view(), .dX = dX.rows(begin, end).view()});
 }
 
 }  // namespace
 
 Var linear(const Context& context, const Var& x, Parameter& weight, Parameter* bias,
            std::span<LowRankDelta* const> deltas) {
-    const kernels::Context& device = context.device;
+    const Layer layer{weight, bias, deltas};
     const Shape outShape{x.value.shape()[0], weight.value.shape()[0]};
-    Tensor out = Tensor::empty(device, x.value.dtype(), outShape, MemoryOwner::Activations);
-    kernels::linearForward(device, {.x = x.value.view(),
-                                    .weight = weight.value.view(),
-                                    .bias = bias != nullptr ? bias->value.view() : kernels::View{},
-                                    .out = out.view()});
+    Tensor out = Tensor::empty(context.device, x.value.dtype(), outShape, MemoryOwner::Activations);
+    std::vector<Product> products = multiply(context, layer, x.value, out);
+    std::vector<AppliedDelta> applied = applyDeltas(context, layer, x.value, out);
 
-    std::vector<AppliedDelta> applied;
-    for (const AdapterRows& rows : context.adapterRows) {
-        const auto index = static_cast<size_t>(rows.adapter);
-        if (index >= deltas.size() || deltas[index] == nullptr || rows.begin == rows.end) continue;
-        applied.push_back(applyDelta(context, x.value, out, rows, *deltas[index]));
-    }
-
-    const bool trainsWeight = weight.isTrainable() || (bias != nullptr && bias->isTrainable());
-    const bool trainsDelta = std::ranges::any_of(applied, isTrained);
-    if (context.tape == nullptr || !(x.needsGradient() || trainsWeight || trainsDelta)) return {std::move(out)};
+    const bool trainsWeight = std::ranges::any_of(products, &Product::trainsWeight);
+    const bool trainsMore =
+        std::ranges::any_of(products, &Product::trainsBias) ||
+        std::ranges::any_of(applied, [](const AppliedDelta& one) {
+            return one.delta->isTrainable() || (one.weights.bias != nullptr && one.weights.bias->isTrainable());
+        });
+    if (context.tape == nullptr || !(x.needsGradient() || trainsWeight || trainsMore)) return {std::move(out)};
 
     // A frozen layer without adapters needs only its weight to pass the gradient on: its input is not kept.
     const Tensor saved = trainsWeight || !applied.empty() ? x.value : Tensor{};
-    return context.tape->record(std::move(out), [saved, xShape = x.value.shape(), node = x.node,
-                                                 applied = std::move(applied), &weight, bias,
-                                                 trainsWeight](Tape& tape, const Tensor& dOut) {
-        const kernels::Context& ctx = tape.context();
-        if (trainsWeight) {
-            const bool trainsBias = bias != nullptr && bias->isTrainable();
-            kernels::linearBackwardWeight(ctx, {.dOut = dOut.view(),
-                                                .x = saved.view(),
-                                                .dWeight = weight.gradient.view(),
-                                                .dBias = trainsBias ? bias->gradient.view() : kernels::View{}});
-        }
-        Tensor dX;
-        if (node >= 0) {
-            dX = Tensor::empty(ctx, dOut.dtype(), xShape, MemoryOwner::Activations);
-            kernels::linearBackwardInput(ctx, {.dOut = dOut.view(), .weight = weight.value.view(), .dX = dX.view()});
-        }
-        for (const AppliedDelta& delta : applied) backwardDelta(ctx, delta, saved, dOut, dX);
-        tape.accumulate(node, std::move(dX));
-    });
+    return context.tape->record(std::move(out),
+                                [saved, xShape = x.value.shape(), node = x.node, products = std::move(products),
+                                 applied = std::move(applied)](Tape& tape, const Tensor& dOut) {
+                                    const kernels::Context& ctx = tape.context();
+                                    Tensor dX;
+                                    if (node >= 0)
+                                        dX = Tensor::empty(ctx, dOut.dtype(), xShape, MemoryOwner::Activations);
+                                    for (const Product& product : products)
+                                        backwardProduct(ctx, product, saved, dOut, dX);
+                                    for (const AppliedDelta& delta : applied)
+                                        backwardDelta(ctx, delta, saved, dOut, dX);
+                                    tape.accumulate(node, std::move(dX));
+                                });
 }
 
 }  // namespace wb::core

@@ -4,6 +4,7 @@
 #include "core/tensor/tensor.h"
 
 #include <string>
+#include <vector>
 
 namespace wb::core {
 
@@ -15,8 +16,17 @@ struct Parameter {
     Tensor gradient;
     bool isTransposedInFile = false;  // a matrix that files hold as [in, out]
     bool isConstant = false;          // stored with the weights, never trained
+    // What holds instead for the rows of an adapter, by adapter index, borrowed; null where it leaves the weight alone.
+    std::vector<Parameter*> replacements{};
 
     bool isTrainable() const { return gradient.isPresent(); }
+    bool isReplacedFor(int32_t adapter) const {
+        const auto index = static_cast<size_t>(adapter);
+        return adapter >= 0 && index < replacements.size() && replacements[index] != nullptr;
+    }
+    Parameter& forAdapter(int32_t adapter) {
+        return isReplacedFor(adapter) ? *replacements[static_cast<size_t>(adapter)] : *this;
+    }
 };
 
 inline DType gradientDtype(DType valueDtype) {
@@ -29,13 +39,29 @@ inline void makeTrainable(const kernels::Context& context, Parameter& parameter)
                                        kernels::MemoryOwner::Gradients);
 }
 
-// A low-rank update of a linear layer: y += scale * dropout(x) A^T B^T (Hu et al. 2021, arXiv:2106.09685).
-//   a [rank, in], b [out, rank], dtype of the layer's weight.
+// A low-rank update of a linear layer W (Hu et al. 2021, arXiv:2106.09685):
+//   y += scale * (dropout(x) A^T B^T + biasB)
+// and with a magnitude (DoRA, Liu et al. 2024, arXiv:2402.09353), g = magnitude / ||W + scale B A|| by output row:
+//   y = x W^T + bias + (g - 1) x' W^T + g * scale * x' A^T B^T,  x' = dropout(x)
+// The norm counts as a constant in the gradient: refreshNorms keeps it up to date.
+//   a [rank, in], b [out, rank], biasB [out] optional, magnitude [out] optional; dtype of the layer's weight.
 struct LowRankDelta {
     Parameter a;
     Parameter b;
     float scale = 1.0F;
     float dropout = 0.0F;
+    Parameter biasB{};
+    Parameter magnitude{};
+    Tensor inverseNorms{};  // [out] F32 (F64 for F64), 1 / norm; 0 for a row of zeros
+
+    bool hasMagnitude() const { return magnitude.value.isPresent(); }
+    bool isTrainable() const {
+        return a.isTrainable() || b.isTrainable() || biasB.isTrainable() || magnitude.isTrainable();
+    }
 };
+
+// Sets delta.inverseNorms for the layer's weight [out, in]; does nothing without a magnitude. Due whenever A, B or the
+// weight has changed.
+void refreshNorms(const kernels::Context& context, LowRankDelta& delta, const Tensor& weight);
 
 }  // namespace wb::core

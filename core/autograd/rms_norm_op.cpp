@@ -2,6 +2,7 @@
 #include "kernels/rms_norm.h"
 
 #include "core/autograd/ops.h"
+#include "core/autograd/row_ranges.h"
 
 namespace wb::core {
 namespace {
@@ -10,22 +11,25 @@ using kernels::MemoryOwner;
 
 // Records normed = norm(sum). The gradient that reaches `sum` by the residual connection is already on the tape when
 // this runs backward, so the kernel adds it in the same sweep.
-Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, Parameter& weight, float weightOffset) {
-    return tape.record(std::move(normed), [saved = sum.value, node = sum.node, invRms = std::move(invRms), &weight,
-                                           weightOffset](Tape& t, const Tensor& dOut) {
+Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, std::vector<WeightRange> ranges,
+               float weightOffset) {
+    return tape.record(std::move(normed), [saved = sum.value, node = sum.node, invRms = std::move(invRms),
+                                           ranges = std::move(ranges), weightOffset](Tape& t, const Tensor& dOut) {
         const Tensor dResidual = t.takeGradient(node);
         const bool writesInPlace = dResidual.isPresent() && dResidual.ownsStorageAlone();
         const Tensor dX = writesInPlace
                               ? dResidual
                               : Tensor::empty(t.context(), saved.dtype(), saved.shape(), MemoryOwner::Activations);
-        kernels::rmsNormBackward(t.context(), {.dOut = dOut.view(),
-                                               .s = saved.view(),
-                                               .weight = weight.value.view(),
-                                               .invRms = invRms.view(),
-                                               .dResidual = dResidual.isPresent() ? dResidual.view() : kernels::View{},
-                                               .dX = dX.view(),
-                                               .dWeight = weight.gradient.view(),
-                                               .weightOffset = weightOffset});
+        for (const WeightRange& range : ranges) {
+            kernels::rmsNormBackward(t.context(), {.dOut = range.of(dOut),
+                                                   .s = range.of(saved),
+                                                   .weight = range.weight->value.view(),
+                                                   .invRms = range.of(invRms),
+                                                   .dResidual = range.of(dResidual),
+                                                   .dX = range.of(dX),
+                                                   .dWeight = range.weight->gradient.view(),
+                                                   .weightOffset = weightOffset});
+        }
         t.accumulate(node, dX);
     });
 }
@@ -44,29 +48,35 @@ NormOutputs normOutputs(const Context& context, const Tensor& x) {
 
 Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps, float weightOffset) {
     auto [normed, invRms] = normOutputs(context, x.value);
-    kernels::rmsNormForward(context.device, {.x = x.value.view(),
-                                             .weight = weight.value.view(),
-                                             .out = normed.view(),
-                                             .invRms = invRms.view(),
-                                             .eps = eps,
-                                             .weightOffset = weightOffset});
-    if (context.tape == nullptr || !(x.needsGradient() || weight.isTrainable())) return {std::move(normed)};
-    return recordNorm(*context.tape, std::move(normed), x, std::move(invRms), weight, weightOffset);
+    std::vector<WeightRange> ranges = weightRanges(context, x.value.shape()[0], weight, nullptr);
+    for (const WeightRange& range : ranges) {
+        kernels::rmsNormForward(context.device, {.x = range.of(x.value),
+                                                 .weight = range.weight->value.view(),
+                                                 .out = range.of(normed),
+                                                 .invRms = range.of(invRms),
+                                                 .eps = eps,
+                                                 .weightOffset = weightOffset});
+    }
+    if (context.tape == nullptr || !(x.needsGradient() || anyTrainable(ranges))) return {std::move(normed)};
+    return recordNorm(*context.tape, std::move(normed), x, std::move(invRms), std::move(ranges), weightOffset);
 }
 
 NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, float eps,
                      float weightOffset) {
     auto [normed, invRms] = normOutputs(context, x.value);
     Tensor sum = Tensor::empty(context.device, x.value.dtype(), x.value.shape(), MemoryOwner::Activations);
-    kernels::rmsNormForward(context.device, {.x = x.value.view(),
-                                             .residual = residual.value.view(),
-                                             .weight = weight.value.view(),
-                                             .out = normed.view(),
-                                             .sum = sum.view(),
-                                             .invRms = invRms.view(),
-                                             .eps = eps,
-                                             .weightOffset = weightOffset});
-    if (context.tape == nullptr || !(x.needsGradient() || residual.needsGradient() || weight.isTrainable())) {
+    std::vector<WeightRange> ranges = weightRanges(context, x.value.shape()[0], weight, nullptr);
+    for (const WeightRange& range : ranges) {
+        kernels::rmsNormForward(context.device, {.x = range.of(x.value),
+                                                 .residual = range.of(residual.value),
+                                                 .weight = range.weight->value.view(),
+                                                 .out = range.of(normed),
+                                                 .sum = range.of(sum),
+                                                 .invRms = range.of(invRms),
+                                                 .eps = eps,
+                                                 .weightOffset = weightOffset});
+    }
+    if (context.tape == nullptr || !(x.needsGradient() || residual.needsGradient() || anyTrainable(ranges))) {
         return {{std::move(normed)}, {std::move(sum)}};
     }
     const Var summed = context.tape->record(
@@ -74,7 +84,8 @@ NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, 
             tape.accumulate(nodeX, dSum);
             tape.accumulate(nodeResidual, dSum);
         });
-    return {recordNorm(*context.tape, std::move(normed), summed, std::move(invRms), weight, weightOffset), summed};
+    return {recordNorm(*context.tape, std::move(normed), summed, std::move(invRms), std::move(ranges), weightOffset),
+            summed};
 }
 
 }  // namespace wb::core

@@ -33,6 +33,9 @@ OpTable makeCpuOpTable() {
     table.fill.run = cpu::fill;
     table.cast.run = cpu::cast;
     table.dropout.run = cpu::dropout;
+    table.columnScaleForward.run = cpu::columnScaleForward;
+    table.columnScaleBackward.run = cpu::columnScaleBackward;
+    table.rowNorm.run = cpu::rowNorm;
     table.lmHeadLoss.run = cpu::lmHeadLoss;
     table.globalNorm.run = cpu::globalNorm;
     table.adamW.run = cpu::adamW;

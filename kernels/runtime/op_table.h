@@ -4,6 +4,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/attention.h"
+#include "kernels/column_scale.h"
 #include "kernels/columns.h"
 #include "kernels/distance_table.h"
 #include "kernels/elementwise.h"
@@ -16,6 +17,7 @@
 #include "kernels/quantize.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
+#include "kernels/row_norm.h"
 #include "kernels/runtime/dispatch.h"
 
 namespace wb::kernels {
@@ -51,6 +53,9 @@ struct OpTable {
     OpEntry<FillArgs> fill{"fill"};
     OpEntry<CastArgs> cast{"cast"};
     OpEntry<DropoutArgs> dropout{"dropout"};
+    OpEntry<ColumnScaleForwardArgs> columnScaleForward{"column_scale_forward"};
+    OpEntry<ColumnScaleBackwardArgs> columnScaleBackward{"column_scale_backward"};
+    OpEntry<RowNormArgs> rowNorm{"row_norm"};
     OpEntry<LmHeadLossArgs> lmHeadLoss{"lm_head_loss"};
     OpEntry<GlobalNormArgs> globalNorm{"global_norm"};
     OpEntry<AdamWArgs> adamW{"adamw"};

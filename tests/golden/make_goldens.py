@@ -10,6 +10,7 @@ after the other and the gradients of chosen weights ("grad." and the name of the
 and transformers on the same kind of CPU give the same bytes again.
 """
 import argparse
+import copy
 import json
 import re
 import shutil
@@ -31,6 +32,7 @@ LEAST_MARGIN = 2e-3
 # Perturbation of the weights under which the ids must stay, and what it may do to logits and gradients.
 NOISE = 1e-6
 LEAST_DIFFERENT_IDS = 5  # of each greedy output that is twice as long
+LEAST_LENGTH = 24  # of the longest greedy output
 
 
 def variants():
@@ -107,6 +109,19 @@ def chosen_gradients(gradients):
     return kept
 
 
+def as_stored(model, gradients):
+    """The gradients under the names and in the shapes that a file gives the weights (experts one by one)."""
+    holder = copy.deepcopy(model)
+    for name, gradient in gradients.items():
+        holder.get_parameter(name).data = gradient
+    with tempfile.TemporaryDirectory() as scratch:
+        holder.save_pretrained(scratch)
+        stored = safetensors.torch.load_file(Path(scratch) / "model.safetensors")
+    constants = {name for name, _ in model.named_buffers()}
+    constants |= {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: tensor.clone() for name, tensor in stored.items() if name not in constants}
+
+
 def perturbed(model, generator):
     for parameter in model.parameters():
         with torch.no_grad():
@@ -127,6 +142,8 @@ def expect(model, variant: Variant, seed: int):
         return None, f"greedy margin {margin:.1e}"
     if any(len(set(row["ids"])) < min(LEAST_DIFFERENT_IDS, len(row["ids"]) // 2) for row in greedy):
         return None, "greedy repeats itself"
+    if max(len(row["ids"]) for row in greedy) < LEAST_LENGTH:
+        return None, "all greedy outputs end soon"
     beams = expectations.beams(model, prompts[1:], variant.beams)
     ends = expectations.as_list(model.generation_config.eos_token_id)
     if beams and not any(ids[-1] in ends for row in beams for ids in row["ids"]):
@@ -144,7 +161,7 @@ def expect(model, variant: Variant, seed: int):
     if [row["ids"] for row in expectations.beams(model, prompts[1:], variant.beams)] != [row["ids"] for row in beams]:
         return None, "beams are not stable"
     tensors = {"logits": logits.contiguous()}
-    for name, gradient in chosen_gradients(grads).items():
+    for name, gradient in chosen_gradients(as_stored(model, grads)).items():
         tensors[f"grad.{variant.name_on_disk(name)}"] = gradient
     versions = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
     text = {"variant": variant.name, "seed": seed, "made_with": versions, "config_layout": variant.layout}

@@ -135,6 +135,7 @@ const std::vector<OpCaseTable>& opCaseTables() {
         {"rms_norm", rmsNormCases},
         {"rotary", rotaryCases},
         {"gated_activation", gatedActivationCases},
+        {"column_scale", columnScaleCases},
         {"elementwise", elementwiseCases},
         {"lm_head_loss", lmHeadLossCases},
         {"optimizer", optimizerCases},

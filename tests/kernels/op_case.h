@@ -100,6 +100,7 @@ std::vector<OpCase> linearCases();
 std::vector<OpCase> rmsNormCases();
 std::vector<OpCase> rotaryCases();
 std::vector<OpCase> gatedActivationCases();
+std::vector<OpCase> columnScaleCases();
 std::vector<OpCase> elementwiseCases();
 std::vector<OpCase> lmHeadLossCases();
 std::vector<OpCase> optimizerCases();

@@ -33,7 +33,8 @@ breaches=$(
     function startsWith(text, prefix) { return substr(text, 1, length(prefix)) == prefix }
     function isData(path) {
         return (startsWith(path, "core/") && path !~ /^core\/(tensor|autograd|model)\//) ||
-               startsWith(path, "training/data/") || path ~ /^app\/(models|gui)\//
+               path ~ /^core\/model\/(architectures\/|network_config\.h|mixture_config\.h)/ || startsWith(path, "training/data/") ||
+               path ~ /^app\/(models|gui)\//
     }
     BEGIN {
         rank["kernels"] = 1; rank["core"] = 2; rank["adapters"] = 3
@@ -74,7 +75,8 @@ breaches=$(
         if (isQuoted && folder in rank && target in rank && rank[target] > rank[folder])
             breach("layer", folder " includes " path)
         if (isQuoted && isData(FILENAME)) {
-            if ((target == "kernels" && path !~ /^kernels\/base\//) || path ~ /^core\/(tensor|autograd|model)\// ||
+            if ((target == "kernels" && path !~ /^kernels\/base\//) || path ~ /^core\/(tensor|autograd)\// ||
+                (startsWith(path, "core/model/") && !isData(path)) ||
                 path ~ /^(adapters|inference)\// || (startsWith(path, "training/") && !startsWith(path, "training/data/")) ||
                 startsWith(path, "app/engine/"))
                 breach("data-side", "what the workbench links includes " path)

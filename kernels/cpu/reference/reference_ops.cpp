@@ -26,6 +26,8 @@ OpTable makeReferenceOpTable() {
     table.scale.run = reference::scale;
     table.softCap.run = reference::softCap;
     table.dropout.run = reference::dropout;
+    table.columnScaleForward.run = reference::columnScaleForward;
+    table.columnScaleBackward.run = reference::columnScaleBackward;
     table.lmHeadLoss.run = reference::lmHeadLoss;
     table.globalNorm.run = reference::globalNorm;
     table.adamW.run = reference::adamW;

@@ -32,6 +32,8 @@ void add(const Context& context, const AddArgs& args);
 void scale(const Context& context, const ScaleArgs& args);
 void softCap(const Context& context, const SoftCapArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
+void columnScaleForward(const Context& context, const ColumnScaleForwardArgs& args);
+void columnScaleBackward(const Context& context, const ColumnScaleBackwardArgs& args);
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
 void globalNorm(const Context& context, const GlobalNormArgs& args);
 void adamW(const Context& context, const AdamWArgs& args);

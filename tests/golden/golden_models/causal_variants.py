@@ -423,9 +423,9 @@ OTHERS = [
         "granite",
         lambda: GraniteConfig(
             **{**LLAMA, **GQA, "tie_word_embeddings": True},
-            embedding_multiplier=3.0,
+            embedding_multiplier=1.5,
             logits_scaling=0.5,
-            residual_multiplier=0.4,
+            residual_multiplier=0.7,
             attention_multiplier=0.2,
         ),
     ),
@@ -458,6 +458,16 @@ MIXTURES = [
             norm_topk_prob=True,
             mlp_only_layers=[0],
         ),
+        drop=("num_local_experts",),
+        extra={"num_experts": 6},
+    ),
+    # Files of transformers 5 name the number of experts differently.
+    Variant(
+        "qwen3_moe_new_layout",
+        lambda: Qwen3MoeConfig(
+            **EXPERTS, head_dim=8, num_experts=5, num_experts_per_tok=2, moe_intermediate_size=24, norm_topk_prob=False
+        ),
+        layout="v5",
     ),
 ]
 

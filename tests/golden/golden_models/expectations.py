@@ -75,6 +75,8 @@ def gradients(model, problem):
     loss.backward()
     found = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
     return loss.item(), logits.detach(), found
 

@@ -47,9 +47,11 @@ def randomise(model: nn.Module, seed: int, attention_gain: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     # T5 has no position vectors and scales a tied head down: wider rows keep its outputs from repeating themselves.
     embedding_std = 1.2 if model.config.model_type in ("t5", "mt5") else 0.7
+    position_std = 0.7
     # Gemma multiplies embeddings by sqrt(hidden), M2M100 and others on request.
     if model.config.model_type.startswith("gemma") or getattr(model.config, "scale_embedding", False):
         embedding_std /= math.sqrt(model.config.hidden_size) * 0.4
+        position_std /= 0.4
     is_tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
     seen = set()
     for module_name, module in model.named_modules():
@@ -62,6 +64,9 @@ def randomise(model: nn.Module, seed: int, attention_gain: float) -> None:
             name = f"{module_name}.{leaf}"
             if name.endswith("relative_attention_bias.weight"):
                 _normal(parameter, 2.0, 0.0, generator)
+            elif "position" in name:
+                # Never scaled; as large as token embeddings are after it, or outputs would go in circles.
+                _normal(parameter, position_std, 0.0, generator)
             elif isinstance(module, nn.Embedding):
                 _normal(parameter, embedding_std, 0.0, generator)
             elif leaf == "bias" or leaf.endswith("_bias"):
