@@ -233,8 +233,7 @@ ModelConfig parseModelConfig(std::string_view json, std::string_view sourceName)
     config.isEncoderDecoder = family.isEncoderDecoder;
     refuseUnsupported(object);
     readSizes(object, family, config);
-    const auto epsilon =
-        family.keys.normEps == nullptr ? std::nullopt : object.number(family.keys.normEps);
+    const auto epsilon = family.keys.normEps == nullptr ? std::nullopt : object.number(family.keys.normEps);
     config.normEps = epsilon.value_or(family.defaults.normEps);
     config.ropeTheta = family.defaults.ropeTheta;
     readRope(object, family.defaults.partialRotary, config);

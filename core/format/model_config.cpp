@@ -78,9 +78,9 @@ void checkModelConfig(const ModelConfig& config, std::string_view source) {
                                 config.numHeads, config.numKvHeads)};
     }
     if (config.rotaryDim % 2 != 0 || (config.rotaryDim == 0 && config.headDim % 2 != 0)) {
-        throw Error{ErrorCode::Unsupported, fmt::format("{}: rotary positions need pairs, but {} values are rotated",
-                                                        source, config.rotaryDim == 0 ? config.headDim
-                                                                                      : config.rotaryDim)};
+        throw Error{ErrorCode::Unsupported,
+                    fmt::format("{}: rotary positions need pairs, but {} values are rotated", source,
+                                config.rotaryDim == 0 ? config.headDim : config.rotaryDim)};
     }
     if (config.rotaryDim < 0 || config.rotaryDim > config.headDim) {
         throw Error{ErrorCode::CorruptFile, fmt::format("{}: {} values of each head are rotated, which has {}", source,

@@ -68,7 +68,7 @@ struct ModelConfig {
     std::vector<int32_t> eosTokenIds;
     std::optional<int32_t> padTokenId;
     std::optional<int32_t> decoderStartTokenId;  // what an encoder-decoder's answer begins with
-    DType dtype = DType::F32;  // of the stored weights, as the file says
+    DType dtype = DType::F32;                    // of the stored weights, as the file says
 
     std::string sourceJson;  // the text of the config.json it came from, empty for GGUF
 

@@ -26,8 +26,7 @@ double readYarnMagnitude(const JsonObject& object, double factor) {
 
 void readYarn(const JsonObject& object, const ModelConfig& config, RopeScaling& scaling) {
     scaling.kind = RopeScalingKind::Yarn;
-    scaling.originalMaxPositions =
-        object.integer("original_max_position_embeddings").value_or(config.maxPositions);
+    scaling.originalMaxPositions = object.integer("original_max_position_embeddings").value_or(config.maxPositions);
     scaling.fastRotations = object.number("beta_fast").value_or(scaling.fastRotations);
     scaling.slowRotations = object.number("beta_slow").value_or(scaling.slowRotations);
     scaling.isRampRounded = object.boolean("truncate").value_or(true);
@@ -41,9 +40,10 @@ void readScaling(const JsonObject& object, ModelConfig& config) {
     RopeScaling& scaling = config.ropeScaling;
     if (kind == "default") return;
     if (kind != "linear" && kind != "llama3" && kind != "dynamic" && kind != "yarn") {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("{} type '{}' is not supported; supported are default, linear, dynamic, yarn and llama3",
-                                object.sourceName(), kind)};
+        throw Error{
+            ErrorCode::Unsupported,
+            fmt::format("{} type '{}' is not supported; supported are default, linear, dynamic, yarn and llama3",
+                        object.sourceName(), kind)};
     }
     const auto factor = object.number("factor");
     if (!factor) object.fail("factor", "is missing");
@@ -96,9 +96,8 @@ nlohmann::ordered_json scalingJson(const RopeScaling& scaling) {
 // are mixed linearly in the number of turns.
 double llama3Frequency(const RopeScaling& scaling, double frequency) {
     const double turns = static_cast<double>(scaling.originalMaxPositions) * frequency / (2.0 * std::numbers::pi);
-    const double mix =
-        std::clamp((turns - scaling.lowFrequencyFactor) / (scaling.highFrequencyFactor - scaling.lowFrequencyFactor),
-                   0.0, 1.0);
+    const double mix = std::clamp(
+        (turns - scaling.lowFrequencyFactor) / (scaling.highFrequencyFactor - scaling.lowFrequencyFactor), 0.0, 1.0);
     return (1.0 - mix) * frequency / scaling.factor + mix * frequency;
 }
 

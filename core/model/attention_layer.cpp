@@ -68,8 +68,7 @@ kernels::AttentionOptions AttentionLayer::options(const Var* bias) const {
     options.isCausal = m_config.isCausal;
     if (m_config.window > 0) options.windowLeft = static_cast<int32_t>(m_config.window - 1);
     if (bias != nullptr) {
-        options.bias =
-            bias == &m_alibi ? kernels::AttentionBias::Alibi : kernels::AttentionBias::DistanceTable;
+        options.bias = bias == &m_alibi ? kernels::AttentionBias::Alibi : kernels::AttentionBias::DistanceTable;
     }
     return options;
 }
@@ -149,7 +148,8 @@ Var AttentionLayer::applyCross(const Context& context, const Var& x, const Cross
     const Shape shape{x.value.shape()[0], m_config.numHeads, m_config.headDim};
     const Var query = reshape(context, m_query.apply(context, x), shape);
     if (!input.memories.empty()) return output(context, attendMemories(context, query, input.memories));
-    const KeyValue source = crossKeyValue(context, input.encoded);
+    const Context sourceContext{context.device, context.tape, context.dropout, input.sourceRows};
+    const KeyValue source = crossKeyValue(sourceContext, input.encoded);
     return output(context, attention(context, query, source.key, source.value, input.rows.bounds, input.sourceBounds,
                                      options(nullptr)));
 }

@@ -29,8 +29,9 @@ struct SelfAttentionInput {
 // What cross-attention reads: the encoder's output in training, memories made from it in generation.
 struct CrossAttentionInput {
     const PackedInput& rows;
-    Var encoded;                            // [Ts, C]; absent with memories
-    SequenceBounds sourceBounds;            // cu_seqlens of the encoder's rows
+    Var encoded;                          // [Ts, C]; absent with memories
+    SequenceBounds sourceBounds;          // cu_seqlens of the encoder's rows
+    std::vector<AdapterRows> sourceRows;  // adapters of the encoder's rows
     std::span<const MemoryRows> memories{};
 };
 

@@ -20,7 +20,8 @@ int64_t paddedVocabulary(int64_t size) {
 Parameter makeVocabularyTable(const kernels::Context& context, const NetworkConfig& network, DType dtype,
                               const std::string& name) {
     const int64_t padded = paddedVocabulary(network.vocabularySize);
-    Parameter table{name, Tensor::empty(context, dtype, Shape{padded, network.hidden}, MemoryOwner::Weights), {}};
+    Parameter table{
+        name, Tensor::empty(context, dtype, Shape{padded, network.embeddingSize}, MemoryOwner::Weights), {}};
     const Tensor padding = table.value.rows(network.vocabularySize, padded);
     kernels::fill(context, {.out = padding.view()});
     return table;
@@ -50,11 +51,14 @@ LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig&
 
 Var LanguageModel::forward(const Context& context, const PackedInput& input, const CacheUse& use) {
     if (!m_encoder) return m_decoder->forward(context, m_embedding, input, {m_activationMemory, use, nullptr});
-    CrossAttentionInput cross{.rows = input, .encoded = {}, .sourceBounds = {}, .memories = use.memories};
+    CrossAttentionInput cross{
+        .rows = input, .encoded = {}, .sourceBounds = {}, .sourceRows = {}, .memories = use.memories};
     if (use.memories.empty()) {
         WB_CHECK(input.source != nullptr, "an encoder-decoder needs source rows or memories");
-        cross.encoded = m_encoder->forward(context, m_embedding, *input.source, {m_activationMemory, {}, nullptr});
         cross.sourceBounds = input.source->bounds;
+        cross.sourceRows = sourceAdapterRows(context.adapterRows, *input.bounds, *cross.sourceBounds);
+        const Context source{context.device, context.tape, context.dropout, cross.sourceRows};
+        cross.encoded = m_encoder->forward(source, m_embedding, *input.source, {m_activationMemory, {}, nullptr});
     }
     return m_decoder->forward(context, m_embedding, input, {m_activationMemory, use, &cross});
 }

@@ -30,7 +30,8 @@ public:
     // of `use`.
     Var forward(const Context& context, const PackedInput& input, const CacheUse& use = {});
 
-    // Encoder-decoders: what the decoder's cross-attention reads for one prompt, whose rows `source` holds. No gradient.
+    // Encoder-decoders: what the decoder's cross-attention reads for one prompt, whose rows `source` holds. No
+    // gradient.
     EncoderMemory encode(const Context& context, const PackedInput& source);
 
     // hidden [n, C] -> logits [n, vocabularySize] F32 (F64 for F64). No gradient.

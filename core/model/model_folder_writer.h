@@ -14,7 +14,7 @@ std::vector<std::filesystem::path> companionFilesOf(const std::filesystem::path&
 
 // Writes a Hugging Face model folder into an existing, empty folder: config.json (with the element type of the
 // weights), model.safetensors with the stored weights of the model, and copies of the companions. Throws Io.
-void writeModelFolder(const kernels::Context& context, LanguageModel& model, std::span<const std::filesystem::path> companions,
-                      const std::filesystem::path& folder);
+void writeModelFolder(const kernels::Context& context, LanguageModel& model,
+                      std::span<const std::filesystem::path> companions, const std::filesystem::path& folder);
 
 }  // namespace wb::core

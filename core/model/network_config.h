@@ -117,8 +117,8 @@ struct RotaryConfig {
     float magnitude = 1.0F;
 };
 
-// T5's relative positions (Raffel et al. 2020, arXiv:1910.10683): a table "<name>.weight" [buckets, heads] shared by all
-// blocks of a stack.
+// T5's relative positions (Raffel et al. 2020, arXiv:1910.10683): a table "<name>.weight" [buckets, heads] shared by
+// all blocks of a stack.
 struct RelativeBiasConfig {
     std::string name;
     int64_t buckets = 0;
@@ -133,6 +133,8 @@ struct RelativeBiasConfig {
 struct StackConfig {
     std::string embedding;  // "<embedding>.weight"; in an encoder-decoder both stacks may name the same table
     float embeddingScale = 1.0F;
+    ProjectionConfig projectIn;   // from the width of the embedding to that of the blocks, if they differ
+    ProjectionConfig projectOut;  // and back, behind the blocks
     PositionConfig positions;
     NormConfig embeddingNorm;
     bool normsBeforePositions = false;  // embeddingNorm comes before positions are added, not after
@@ -153,12 +155,13 @@ struct HeadConfig {
 
 struct NetworkConfig {
     int64_t hidden = 0;
+    int64_t embeddingSize = 0;  // width of the vocabulary tables
     int64_t vocabularySize = 0;
     std::optional<StackConfig> encoder;
     StackConfig decoder;
     HeadConfig head;
     std::string prefix;                // what files saved without the head leave out: "model.", "transformer."
-    std::vector<std::string> aliases;  // names under which files may repeat a tied table
+    std::vector<std::string> aliases;  // names under which files may repeat a tied table, or keep a computed one
 };
 
 }  // namespace wb::core

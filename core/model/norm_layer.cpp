@@ -12,7 +12,8 @@ NormLayer::NormLayer(const kernels::Context& context, const NormConfig& config, 
     const Shape shape{config.size};
     m_weight = {config.name + ".weight", Tensor::empty(context, dtype, shape, MemoryOwner::Weights), {}};
     if (config.name.empty()) kernels::fill(context, {.out = m_weight.value.view(), .value = 1.0F});
-    if (config.hasBias) m_bias = {config.name + ".bias", Tensor::empty(context, dtype, shape, MemoryOwner::Weights), {}};
+    if (config.hasBias)
+        m_bias = {config.name + ".bias", Tensor::empty(context, dtype, shape, MemoryOwner::Weights), {}};
 }
 
 Var NormLayer::apply(const Context& context, const Var& x) {

@@ -3,6 +3,25 @@
 
 namespace wb::core {
 
+std::vector<AdapterRows> sourceAdapterRows(std::span<const AdapterRows> rows, std::span<const int32_t> bounds,
+                                           std::span<const int32_t> sourceBounds) {
+    std::vector<AdapterRows> result;
+    for (const AdapterRows& range : rows) {
+        for (size_t sequence = 0; sequence + 1 < bounds.size(); ++sequence) {
+            if (bounds[sequence] < range.begin || bounds[sequence + 1] > range.end) continue;
+            const AdapterRows part{sourceBounds[sequence], sourceBounds[sequence + 1], range.adapter};
+            const bool extendsLast =
+                !result.empty() && result.back().adapter == part.adapter && result.back().end == part.begin;
+            if (extendsLast) {
+                result.back().end = part.end;
+            } else {
+                result.push_back(part);
+            }
+        }
+    }
+    return result;
+}
+
 std::vector<int32_t> positionsOf(std::span<const int32_t> bounds) {
     std::vector<int32_t> positions;
     for (size_t sequence = 0; sequence + 1 < bounds.size(); ++sequence) {

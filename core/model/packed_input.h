@@ -42,6 +42,10 @@ struct CacheUse {
     std::span<const MemoryRows> memories{};  // encoder-decoders: cover all rows, in order
 };
 
+// The adapters of the encoder's rows, given those of the decoder's: whole sequences keep theirs.
+std::vector<AdapterRows> sourceAdapterRows(std::span<const AdapterRows> rows, std::span<const int32_t> bounds,
+                                           std::span<const int32_t> sourceBounds);
+
 // Positions 0, 1, 2 ... of each sequence, for bounds = cu_seqlens.
 std::vector<int32_t> positionsOf(std::span<const int32_t> bounds);
 

@@ -33,9 +33,8 @@ std::vector<float> sineTable(const PositionConfig& config, int64_t hidden) {
 
 Parameter makePositions(const kernels::Context& context, const PositionConfig& config, int64_t hidden, DType dtype) {
     if (!config.exists()) return {};
-    Parameter table{config.name + ".weight",
-                    Tensor::empty(context, dtype, Shape{config.rows, hidden}, MemoryOwner::Weights),
-                    {}};
+    Parameter table{
+        config.name + ".weight", Tensor::empty(context, dtype, Shape{config.rows, hidden}, MemoryOwner::Weights), {}};
     if (config.name.empty()) assignFloats(context, table.value, sineTable(config, hidden));
     return table;
 }
@@ -59,8 +58,8 @@ std::vector<int32_t> relativeBuckets(const RelativeBiasConfig& config) {
     const int64_t buckets = config.isBidirectional ? config.buckets / 2 : config.buckets;
     const int64_t exact = buckets / 2;
     // In single precision, as the reference computes it: the edges of buckets depend on the rounding.
-    const auto logRange = static_cast<float>(
-        std::log(static_cast<double>(config.maxDistance) / static_cast<double>(exact)));
+    const auto logRange =
+        static_cast<float>(std::log(static_cast<double>(config.maxDistance) / static_cast<double>(exact)));
     std::vector<int32_t> bucketOf;
     for (int64_t distance = -config.maxDistance; distance <= config.maxDistance; ++distance) {
         const bool isAfter = distance > 0;
@@ -77,6 +76,8 @@ std::vector<int32_t> relativeBuckets(const RelativeBiasConfig& config) {
 
 Stack::Stack(const kernels::Context& context, const StackConfig& config, int64_t hidden, DType dtype)
     : m_config(config),
+      m_projectIn(context, config.projectIn, dtype),
+      m_projectOut(context, config.projectOut, dtype),
       m_positions(makePositions(context, config.positions, hidden, dtype)),
       m_embeddingNorm(context, config.embeddingNorm, dtype),
       m_relativeBias(makeRelativeBias(context, config.relativeBias, dtype)),
@@ -101,6 +102,7 @@ Parameter& Stack::positionRows() {
 
 Var Stack::embed(const Context& context, Parameter& table, const PackedInput& rows) {
     Var x = embedding(context, table, rows.ids, m_config.embeddingScale);
+    if (m_projectIn.exists()) x = m_projectIn.apply(context, x);
     if (m_config.normsBeforePositions) x = m_embeddingNorm.apply(context, x);
     if (m_config.positions.exists()) x = add(context, x, embedding(context, positionRows(), rows.positions));
     return m_config.normsBeforePositions ? x : m_embeddingNorm.apply(context, x);
@@ -118,10 +120,11 @@ ResidualStream Stack::runBlock(const Context& context, TransformerBlock& block, 
     const bool hasBias = relativeBias != nullptr;
     const bool hasCross = pass.cross != nullptr;
     const SequenceBounds sourceBounds = hasCross ? pass.cross->sourceBounds : SequenceBounds{};
-    const auto body = [this, &block, rows, hasBias, hasCross, sourceBounds](const Context& inner,
-                                                                            std::span<const Var> vars) {
+    const std::vector<AdapterRows> sourceRows = hasCross ? pass.cross->sourceRows : std::vector<AdapterRows>{};
+    const auto body = [this, &block, rows, hasBias, hasCross, sourceBounds, sourceRows](const Context& inner,
+                                                                                        std::span<const Var> vars) {
         const Var* bias = hasBias ? &vars[1] : nullptr;
-        const CrossAttentionInput cross{rows, hasCross ? vars.back() : Var{}, sourceBounds};
+        const CrossAttentionInput cross{rows, hasCross ? vars.back() : Var{}, sourceBounds, sourceRows, {}};
         const ResidualStream out =
             block.forward(inner, {vars[0], {}}, {rows, m_rotary, bias, {}}, hasCross ? &cross : nullptr);
         return out.pending.value.isPresent() ? add(inner, out.sum, out.pending) : out.sum;
@@ -135,20 +138,26 @@ Var Stack::forward(const Context& context, Parameter& table, const PackedInput& 
     if (m_bucketOfDistance) relativeBias = distanceTable(context, m_relativeBias, m_bucketOfDistance);
     for (TransformerBlock& block : m_blocks)
         stream = runBlock(context, block, stream, rows, m_bucketOfDistance ? &relativeBias : nullptr, pass);
-    if (!stream.pending.value.isPresent()) return m_finalNorm.apply(context, stream.sum);
-    return m_finalNorm.applyToSum(context, stream.pending, stream.sum).normed;
+    const Var out = stream.pending.value.isPresent()
+                        ? m_finalNorm.applyToSum(context, stream.pending, stream.sum).normed
+                        : m_finalNorm.apply(context, stream.sum);
+    return m_projectOut.exists() ? m_projectOut.apply(context, out) : out;
 }
 
 void Stack::visitParameters(const std::function<void(Parameter&)>& visit) {
+    m_projectIn.visitParameters(visit);
     if (m_positions.value.isPresent() && !m_config.positions.name.empty()) visit(m_positions);
     m_embeddingNorm.visitParameters(visit);
     if (m_relativeBias.value.isPresent()) visit(m_relativeBias);
     for (TransformerBlock& block : m_blocks) block.visitParameters(visit);
     m_finalNorm.visitParameters(visit);
+    m_projectOut.visitParameters(visit);
 }
 
 void Stack::visitLinears(const std::function<void(LinearLayer&)>& visit) {
+    if (m_projectIn.exists()) visit(m_projectIn);
     for (TransformerBlock& block : m_blocks) block.visitLinears(visit);
+    if (m_projectOut.exists()) visit(m_projectOut);
 }
 
 }  // namespace wb::core

@@ -28,7 +28,7 @@ public:
     // Allocates uninitialised weights; computed tables are filled.
     Stack(const kernels::Context& context, const StackConfig& config, int64_t hidden, DType dtype);
 
-    // Hidden states after the final norm, [T, C].
+    // Hidden states after the final norm, [T, C], as wide as the embedding.
     Var forward(const Context& context, Parameter& embedding, const PackedInput& rows, const StackPass& pass);
 
     std::span<TransformerBlock> blocks() { return m_blocks; }
@@ -44,8 +44,9 @@ private:
                             const PackedInput& rows, const Var* relativeBias, const StackPass& pass);
 
     StackConfig m_config;
-    Parameter m_positions;      // [rows, C], absent without
-    Parameter m_positionsUsed;  // the rows from the offset on
+    LinearLayer m_projectIn, m_projectOut;  // absent if the embedding is as wide as the blocks
+    Parameter m_positions;                  // [rows, C], absent without
+    Parameter m_positionsUsed;              // the rows from the offset on
     NormLayer m_embeddingNorm;
     Parameter m_relativeBias;  // [buckets, H], absent without
     std::shared_ptr<const std::vector<int32_t>> m_bucketOfDistance;

@@ -50,8 +50,8 @@ ResidualStream TransformerBlock::forward(const Context& context, const ResidualS
         leave(context, entered.sum, m_attention.apply(context, entered.normed, input), m_attentionNorms);
     if (m_crossAttention) {
         entered = enter(context, current, m_crossNorms);
-        current = leave(context, entered.sum, m_crossAttention->applyCross(context, entered.normed, *cross),
-                        m_crossNorms);
+        current =
+            leave(context, entered.sum, m_crossAttention->applyCross(context, entered.normed, *cross), m_crossNorms);
     }
     entered = enter(context, current, m_feedForwardNorms);
     return leave(context, entered.sum, m_feedForward.apply(context, entered.normed), m_feedForwardNorms);

@@ -86,6 +86,7 @@ constexpr FamilyDefaults kPhi{.normEps = 1e-5, .partialRotary = 0.5, .activation
 constexpr FamilyDefaults kPhi3{.normEps = 1e-5, .windowRule = WindowRule::Always};
 constexpr FamilyDefaults kSmolLm3{.isHeadTied = true, .ropeTheta = 2e6, .windowRule = WindowRule::Switch};
 constexpr FamilyDefaults kOlmo2{.normEps = 1e-5};
+constexpr FamilyDefaults kStableLm{.normEps = 1e-5, .partialRotary = 0.25};
 constexpr FamilyDefaults kStarcoder2{
     .isHeadTied = true, .normEps = 1e-5, .activation = "gelu_pytorch_tanh", .windowRule = WindowRule::Always};
 constexpr FamilyDefaults kGpt2{.isHeadTied = true, .normEps = 1e-5, .activation = "gelu_new", .ffnExpansion = 4};
@@ -111,7 +112,9 @@ constexpr std::array kFamilies{
     Family{"phi3", "Phi3ForCausalLM", "Phi-3, Phi-4", describePhi3, {}, kPhi3},
     Family{"smollm3", "SmolLM3ForCausalLM", "SmolLM3", describeSmolLm3, {}, kSmolLm3},
     Family{"granite", "GraniteForCausalLM", "Granite", describeGranite, {}, kLlama},
+    Family{"olmo", "OlmoForCausalLM", "OLMo", describeOlmo, {}, kOlmo2},
     Family{"olmo2", "Olmo2ForCausalLM", "OLMo 2", describeOlmo2, {}, kOlmo2},
+    Family{"stablelm", "StableLmForCausalLM", "StableLM", describeStableLm, kLayerNormKeys, kStableLm},
     Family{"starcoder2", "Starcoder2ForCausalLM", "StarCoder2", describeStarcoder2, kStarcoderKeys, kStarcoder2},
     Family{"gpt2", "GPT2LMHeadModel", "GPT-2", describeGpt2, kGpt2Keys, kGpt2},
     Family{"gpt_neo", "GPTNeoForCausalLM", "GPT-Neo", describeGptNeo, kGptNeoKeys, kGpt2},
@@ -163,6 +166,7 @@ NetworkConfig networkConfigOf(const ModelConfig& config) {
     const JsonObject json(root, source);
     NetworkConfig network = family.describe({config, json});
     network.hidden = config.hiddenSize;
+    if (network.embeddingSize == 0) network.embeddingSize = config.hiddenSize;
     network.vocabularySize = config.vocabularySize;
     if (config.tieWordEmbeddings) network.head.name.clear();
     return network;

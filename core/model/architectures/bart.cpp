@@ -89,7 +89,8 @@ StackConfig bartStack(const FamilyConfig& family, const BartKind& kind, const St
     stack.positions = bartPositions(family, kind, prefix);
     if (kind.normsEmbeddings) stack.embeddingNorm = layerNormOf(family.sizes, prefix + "layernorm_embedding", hidden);
     stack.normsBeforePositions = kind.normsBeforePositions && sizes.isDecoder;
-    for (int64_t layer = 0; layer < sizes.layers; ++layer) stack.blocks.push_back(bartBlock(family, kind, sizes, layer));
+    for (int64_t layer = 0; layer < sizes.layers; ++layer)
+        stack.blocks.push_back(bartBlock(family, kind, sizes, layer));
     if (kind.normsFirst) stack.finalNorm = layerNormOf(family.sizes, prefix + "layer_norm", hidden);
     return stack;
 }
@@ -101,10 +102,11 @@ NetworkConfig bartNetwork(const FamilyConfig& family, const BartKind& kind) {
     network.prefix = "model.";
     const int64_t encoderHeads = countOf(json, "encoder_attention_heads", 1, sizes.hiddenSize);
     if (sizes.hiddenSize % encoderHeads != 0)
-        json.fail("encoder_attention_heads", fmt::format("{} does not divide 'd_model' {}", encoderHeads, sizes.hiddenSize));
-    network.encoder = bartStack(family, kind,
-                                {"encoder", sizes.numEncoderLayers, encoderHeads,
-                                 countOf(json, "encoder_ffn_dim", 1, 1 << 20), false});
+        json.fail("encoder_attention_heads",
+                  fmt::format("{} does not divide 'd_model' {}", encoderHeads, sizes.hiddenSize));
+    network.encoder = bartStack(
+        family, kind,
+        {"encoder", sizes.numEncoderLayers, encoderHeads, countOf(json, "encoder_ffn_dim", 1, 1 << 20), false});
     network.decoder =
         bartStack(family, kind, {"decoder", sizes.numLayers, sizes.numHeads, sizes.intermediateSize, true});
     if (kind.hasLogitsBias) {
@@ -112,6 +114,10 @@ NetworkConfig bartNetwork(const FamilyConfig& family, const BartKind& kind) {
         network.head.isBiasConstant = true;
     }
     network.aliases = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"};
+    if (!kind.hasLearnedPositions) {
+        network.aliases.insert(network.aliases.end(),
+                               {"model.encoder.embed_positions.weight", "model.decoder.embed_positions.weight"});
+    }
     return network;
 }
 

@@ -72,7 +72,8 @@ public:
         add(block.feedForwardNorms);
     }
     void add(const NetworkConfig& network, const StackConfig& stack) {
-        add(stack.embedding + ".weight", {network.vocabularySize, network.hidden});
+        add(stack.embedding + ".weight", {network.vocabularySize, network.embeddingSize});
+        add(stack.projectIn);
         if (stack.positions.exists() && !stack.positions.name.empty())
             add(stack.positions.name + ".weight", {stack.positions.rows, network.hidden});
         add(stack.embeddingNorm);
@@ -80,6 +81,7 @@ public:
             add(stack.relativeBias.name + ".weight", {stack.relativeBias.buckets, stack.relativeBias.numHeads});
         for (const BlockConfig& block : stack.blocks) add(block);
         add(stack.finalNorm);
+        add(stack.projectOut);
     }
     void addOptional(std::string name, std::vector<int64_t> shape) {
         m_tensors.push_back({std::move(name), std::move(shape), false, true});
@@ -98,7 +100,7 @@ std::vector<ExpectedTensor> expectedTensors(const NetworkConfig& network) {
     if (network.encoder) list.add(network, *network.encoder);
     list.add(network, network.decoder);
     const HeadConfig& head = network.head;
-    if (!head.name.empty()) list.add(head.name + ".weight", {network.vocabularySize, network.hidden});
+    if (!head.name.empty()) list.add(head.name + ".weight", {network.vocabularySize, network.embeddingSize});
     if (!head.bias.empty() && head.isBiasConstant) {
         list.addOptional(head.bias, {1, network.vocabularySize});
     } else if (!head.bias.empty()) {

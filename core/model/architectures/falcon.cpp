@@ -60,8 +60,7 @@ BlockConfig falconBlock(const FamilyConfig& family, int64_t layer) {
     addFused(block.attention, hidden, prefix + "self_attention.query_key_value", hasBias,
              groupedHeads(block.attention));
     block.attention.output = projection(prefix + "self_attention.dense", hidden, hidden, hasBias);
-    block.feedForward =
-        plainFeedForward(family, prefix + "mlp.dense_h_to_4h", prefix + "mlp.dense_4h_to_h", hasBias);
+    block.feedForward = plainFeedForward(family, prefix + "mlp.dense_h_to_4h", prefix + "mlp.dense_4h_to_h", hasBias);
     addFalconNorms(family, prefix, block);
     return block;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma: norms scale by 1 + weight and embeddings are multiplied by sqrt(hidden). Gemma 2 and 3 also normalise what each
-// sub-layer adds and alternate windows with full attention; 2 caps scores and logits softly, 3 normalises queries and
-// keys and rotates windowed layers with a base of their own.
+// Gemma: norms scale by 1 + weight and embeddings are multiplied by sqrt(hidden). Gemma 2 and 3 also normalise what
+// each sub-layer adds and alternate windows with full attention; 2 caps scores and logits softly, 3 normalises queries
+// and keys and rotates windowed layers with a base of their own.
 #include "core/model/architectures/family.h"
 
 #include <fmt/format.h>

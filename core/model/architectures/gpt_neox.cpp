@@ -20,8 +20,7 @@ BlockConfig gptNeoXBlock(const FamilyConfig& family, int64_t layer) {
     addFused(block.attention, hidden, prefix + "attention.query_key_value", hasBias, groupedHeads(block.attention));
     block.attention.output = projection(prefix + "attention.dense", hidden, hidden, hasBias);
     block.attentionNorms.input = layerNormOf(sizes, prefix + "input_layernorm", hidden);
-    block.feedForward =
-        plainFeedForward(family, prefix + "mlp.dense_h_to_4h", prefix + "mlp.dense_4h_to_h", true);
+    block.feedForward = plainFeedForward(family, prefix + "mlp.dense_h_to_4h", prefix + "mlp.dense_4h_to_h", true);
     block.feedForwardNorms.input = layerNormOf(sizes, prefix + "post_attention_layernorm", hidden);
     return block;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// OPT: learned positions that start at row 2, ReLU, biases; the 350M model normalises after each sum instead of before.
+// OPT: learned positions that start at row 2, ReLU, biases; the 350M model normalises after each sum instead of before
+// and has narrower embeddings than blocks.
 #include "core/model/architectures/family.h"
-#include "kernels/base/error.h"
 
 #include <fmt/format.h>
 
@@ -40,13 +40,13 @@ BlockConfig optBlock(const FamilyConfig& family, int64_t layer) {
 
 NetworkConfig describeOpt(const FamilyConfig& family) {
     const ModelConfig& sizes = family.sizes;
-    const int64_t embeddingSize = family.json.integer("word_embed_proj_dim").value_or(sizes.hiddenSize);
-    if (embeddingSize != sizes.hiddenSize) {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("{}: 'word_embed_proj_dim' {} that differs from 'hidden_size' {} is not supported",
-                                family.json.sourceName(), embeddingSize, sizes.hiddenSize)};
-    }
+    const int64_t embeddingSize = countOf(family.json, "word_embed_proj_dim", 1, 1 << 17, sizes.hiddenSize);
     NetworkConfig network;
+    network.embeddingSize = embeddingSize;
+    if (embeddingSize != sizes.hiddenSize) {
+        network.decoder.projectIn = projection("model.decoder.project_in", embeddingSize, sizes.hiddenSize);
+        network.decoder.projectOut = projection("model.decoder.project_out", sizes.hiddenSize, embeddingSize);
+    }
     network.prefix = "model.";
     network.decoder.embedding = "model.decoder.embed_tokens";
     network.decoder.positions = {.name = "model.decoder.embed_positions",

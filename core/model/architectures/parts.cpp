@@ -51,8 +51,7 @@ kernels::Activation activationOf(const FamilyConfig& family) {
 
 int64_t countOf(const JsonObject& json, const char* key, int64_t minimum, int64_t maximum,
                 std::optional<int64_t> fallback) {
-    const int64_t value =
-        fallback && !json.has(key) ? *fallback : json.requiredInteger(key);
+    const int64_t value = fallback && !json.has(key) ? *fallback : json.requiredInteger(key);
     if (value < minimum || value > maximum) {
         json.fail(key, fmt::format("is {}; it must be {} to {}", value, minimum, maximum));
     }
@@ -61,8 +60,8 @@ int64_t countOf(const JsonObject& json, const char* key, int64_t minimum, int64_
 
 void requireBoolean(const JsonObject& json, const char* key, bool value, bool defaultValue) {
     if (json.boolean(key).value_or(defaultValue) == value) return;
-    throw Error{ErrorCode::Unsupported, fmt::format("{}: '{}' is {}, which is not supported for this family",
-                                                    json.sourceName(), key, !value)};
+    throw Error{ErrorCode::Unsupported,
+                fmt::format("{}: '{}' is {}, which is not supported for this family", json.sourceName(), key, !value)};
 }
 
 ProjectionConfig projection(std::string name, int64_t in, int64_t out, bool hasBias) {

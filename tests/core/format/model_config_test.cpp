@@ -104,8 +104,7 @@ TEST(ModelConfig, FamiliesDifferInBiasAndWindow) {
     qwen["layer_types"] = {"sliding_attention", "full_attention", "sliding_attention", "full_attention",
                            "sliding_attention"};
     EXPECT_EQ(parse(qwen).slidingLayers, (std::vector<bool>{true, false, true, false, true}));
-    qwen["layer_types"] = {"full_attention", "chunked_attention", "full_attention", "full_attention",
-                           "full_attention"};
+    qwen["layer_types"] = {"full_attention", "chunked_attention", "full_attention", "full_attention", "full_attention"};
     WB_EXPECT_ERROR(parse(qwen), ErrorCode::Unsupported, "chunked_attention");
     qwen["layer_types"] = {"full_attention"};
     WB_EXPECT_ERROR(parse(qwen), ErrorCode::CorruptFile, "layer_types");

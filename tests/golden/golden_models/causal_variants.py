@@ -84,7 +84,7 @@ LLAMAS = [
             "original_max_position_embeddings": 48,
         },
     ),
-    llama("llama_rope_dynamic", **GQA, max_position_embeddings=24, rope={"rope_type": "dynamic", "factor": 3.0}),
+    llama("llama_rope_dynamic", **GQA, rope={"rope_type": "dynamic", "factor": 3.0}),
     llama(
         "llama_rope_yarn",
         **GQA,
