@@ -146,8 +146,9 @@ OpenedModel openAny(const fs::path& path) {
 }
 
 constexpr std::array kCompanions{
-    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.json",     "merges.txt",      "chat_template.jinja",   "chat_template.json",      "generation_config.json",
+    "tokenizer.json",         "tokenizer.model", "spiece.model", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json",      "vocab.json",      "merges.txt",   "chat_template.jinja",   "chat_template.json",
+    "generation_config.json",
 };
 
 }  // namespace
