@@ -8,33 +8,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <algorithm>
-#include <array>
 #include <bit>
 
 namespace wb::core {
 namespace {
-
-struct TypeInfo {
-    uint32_t number;
-    const char* name;
-    uint64_t valuesPerBlock;
-    uint64_t bytesPerBlock;
-};
-
-constexpr std::array kTypes{
-    TypeInfo{0, "F32", 1, 4},       TypeInfo{1, "F16", 1, 2},       TypeInfo{2, "Q4_0", 32, 18},
-    TypeInfo{3, "Q4_1", 32, 20},    TypeInfo{6, "Q5_0", 32, 22},    TypeInfo{7, "Q5_1", 32, 24},
-    TypeInfo{8, "Q8_0", 32, 34},    TypeInfo{9, "Q8_1", 32, 36},    TypeInfo{10, "Q2_K", 256, 84},
-    TypeInfo{11, "Q3_K", 256, 110}, TypeInfo{12, "Q4_K", 256, 144}, TypeInfo{13, "Q5_K", 256, 176},
-    TypeInfo{14, "Q6_K", 256, 210}, TypeInfo{15, "Q8_K", 256, 292}, TypeInfo{24, "I8", 1, 1},
-    TypeInfo{25, "I16", 1, 2},      TypeInfo{26, "I32", 1, 4},      TypeInfo{27, "I64", 1, 8},
-    TypeInfo{28, "F64", 1, 8},      TypeInfo{30, "BF16", 1, 2},
-};
-
-const TypeInfo* typeInfo(GgufType type) {
-    const auto info = std::ranges::find(kTypes, static_cast<uint32_t>(type), &TypeInfo::number);
-    return info == kTypes.end() ? nullptr : &*info;
-}
 
 enum class ValueKind : uint32_t {
     Uint8,
@@ -160,18 +137,18 @@ struct TensorRange {
 };
 
 uint64_t tensorBytes(const GgufTensor& tensor, const ByteReader& reader) {
-    const TypeInfo* info = typeInfo(tensor.type);
-    if (info == nullptr) {
+    const std::optional<GgufBlock> block = ggufBlockOf(tensor.type);
+    if (!block) {
         throw Error{ErrorCode::Unsupported, fmt::format("{}: tensor '{}' has the unknown {}", reader.sourceName(),
                                                         tensor.name, ggufTypeName(tensor.type))};
     }
     const auto columns = static_cast<uint64_t>(tensor.shape.back());
-    if (columns % info->valuesPerBlock != 0) {
+    if (columns % block->values != 0) {
         reader.fail(fmt::format("tensor '{}' has rows of {} values, no multiple of the block of {}", tensor.name,
-                                columns, info->valuesPerBlock));
+                                columns, block->values));
     }
-    uint64_t bytes = columns / info->valuesPerBlock;
-    bool overflows = __builtin_mul_overflow(bytes, info->bytesPerBlock, &bytes);
+    uint64_t bytes = columns / block->values;
+    bool overflows = __builtin_mul_overflow(bytes, block->bytes, &bytes);
     for (size_t axis = 0; axis + 1 < tensor.shape.size(); ++axis) {
         overflows |= __builtin_mul_overflow(bytes, static_cast<uint64_t>(tensor.shape[axis]), &bytes);
     }
@@ -253,11 +230,6 @@ uint32_t readVersion(ByteReader& reader) {
 }
 
 }  // namespace
-
-std::string ggufTypeName(GgufType type) {
-    const TypeInfo* info = typeInfo(type);
-    return info != nullptr ? info->name : fmt::format("type {}", static_cast<uint32_t>(type));
-}
 
 GgufFile GgufFile::open(const std::filesystem::path& path) {
     GgufFile file(MappedFile::open(path));

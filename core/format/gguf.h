@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/format/gguf_type.h"
 #include "core/format/mapped_file.h"
 
 #include <cstddef>
@@ -20,22 +21,6 @@ namespace wb::core {
 // kinds double; arrays hold one kind.
 using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
                                std::vector<std::string>>;
-
-// Element types by the number that stands in the file; GgufTensor::type may hold one that has no name here.
-enum class GgufType : uint32_t {
-    F32 = 0,
-    F16 = 1,
-    Q8_0 = 8,
-    I8 = 24,
-    I16 = 25,
-    I32 = 26,
-    I64 = 27,
-    F64 = 28,
-    BF16 = 30
-};
-
-// "Q4_K", or "type 99" for a number nobody has assigned.
-std::string ggufTypeName(GgufType type);
 
 struct GgufTensor {
     std::string name;

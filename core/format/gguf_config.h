@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a GGUF file says about its model, in the words of a Hugging Face folder.
+// What a GGUF file says about its model, in the words of a Hugging Face folder, and the other way round.
 #pragma once
 
 #include "core/format/gguf.h"
+#include "core/format/gguf_metadata.h"
 #include "core/format/model_config.h"
 
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace wb::core {
 
-// The engine's element type for a GGUF one; absent for those it does not compute with.
-std::optional<DType> dtypeOfGguf(GgufType type);
+// The text of the config.json that the model had, or would have, in a Hugging Face folder. Throws Unsupported naming
+// the architecture or setting, CorruptFile naming a missing or absurd key.
+std::string configJsonFromGguf(const GgufFile& file);
 
-// "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight"; absent for a name no decoder of the family has.
-std::optional<std::string> huggingFaceName(std::string_view ggufName);
-
-// Inverse of huggingFaceName.
-std::optional<std::string> ggufName(std::string_view huggingFaceName);
-
-// Architectures llama and qwen2. Throws Unsupported naming another one, CorruptFile naming a missing or absurd key.
+// The same, parsed; with the rotary frequency factors that a file may hold as a tensor.
 ModelConfig modelConfigFromGguf(const GgufFile& file);
+
+// The metadata of a file for this model, without its name, element type and tokenizer. Throws Unsupported naming the
+// model type or the setting for which llama.cpp has no form.
+GgufMetadata ggufMetadataOf(const ModelConfig& config);
 
 }  // namespace wb::core

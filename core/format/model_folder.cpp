@@ -2,6 +2,7 @@
 #include "core/format/model_folder.h"
 
 #include "core/format/gguf_config.h"
+#include "core/format/gguf_weights.h"
 #include "core/format/weight_files.h"
 #include "core/format/weight_hash.h"
 #include "core/format/widen.h"
@@ -50,7 +51,8 @@ bool isIgnorable(std::string_view name, const NetworkConfig& network) {
 bool isInsideNetwork(std::string_view name, const NetworkConfig& network) {
     const std::string_view prefix = network.prefix;
     return (!prefix.empty() && name.starts_with(prefix)) || name.starts_with("encoder.") ||
-           name.starts_with("decoder.") || name.starts_with("blk.") || name.starts_with("lm_head.");
+           name.starts_with("decoder.") || name.starts_with("blk.") || name.starts_with("enc.") ||
+           name.starts_with("dec.") || name.starts_with("lm_head.");
 }
 
 void checkStored(const StoredTensor& stored, const ExpectedTensor& expected, const std::string& source) {
@@ -63,24 +65,9 @@ void checkStored(const StoredTensor& stored, const ExpectedTensor& expected, con
     if (isWeight && *stored.dtype != DType::F64) return;
     throw Error{
         ErrorCode::Unsupported,
-        fmt::format("{}: tensor '{}' is stored as {}; supported are F32, F16, BF16 and (in GGUF) Q8_0, so get the "
-                    "model in one of these",
+        fmt::format("{}: tensor '{}' is stored as {}; supported are F32, F16, BF16 and (in GGUF) Q8_0, Q4_0, Q4_1, "
+                    "Q5_0, Q5_1 and Q2_K to Q6_K, so get the model in one of these",
                     source, stored.name, stored.typeText)};
-}
-
-// Puts rows that lie as rotary pairs (0, 1), (2, 3) ... within each head into "first halves, then second halves".
-std::vector<std::byte> unpairRows(std::span<const std::byte> bytes, int64_t numRows, int64_t numHeads) {
-    const auto rowBytes = bytes.size() / static_cast<size_t>(numRows);
-    const auto headRows = static_cast<size_t>(numRows / numHeads);
-    std::vector<std::byte> sorted(bytes.size());
-    for (size_t row = 0; row < static_cast<size_t>(numRows); ++row) {
-        const size_t head = row / headRows;
-        const size_t inHead = row % headRows;
-        const size_t half = inHead / (headRows / 2);
-        const size_t source = head * headRows + 2 * (inHead % (headRows / 2)) + half;
-        std::memcpy(sorted.data() + row * rowBytes, bytes.data() + source * rowBytes, rowBytes);
-    }
-    return sorted;
 }
 
 struct OpenedModel {
@@ -159,8 +146,9 @@ OpenedModel openAny(const fs::path& path) {
 }
 
 constexpr std::array kCompanions{
-    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.json",     "merges.txt",      "chat_template.jinja",   "chat_template.json",      "generation_config.json",
+    "tokenizer.json",         "tokenizer.model", "spiece.model", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json",      "vocab.json",      "merges.txt",   "chat_template.jinja",   "chat_template.json",
+    "generation_config.json",
 };
 
 }  // namespace
@@ -277,8 +265,8 @@ RawTensor ModelSource::readTensor(std::string_view name) const {
     raw.dtype = *stored.dtype;
     raw.shape = stored.shape;
     raw.bytes = stored.bytes;
-    if (stored.pairedHeads > 0) {
-        raw.ownedBytes = unpairRows(stored.bytes, stored.shape.front(), stored.pairedHeads);
+    if (stored.convert) {
+        raw.ownedBytes = stored.convert();
         raw.bytes = raw.ownedBytes;
     }
     return raw;

@@ -2,7 +2,6 @@
 #include "core/format/weight_files.h"
 
 #include "core/format/foreign_weights.h"
-#include "core/format/gguf_config.h"
 #include "core/format/json_reader.h"
 #include "kernels/base/error.h"
 
@@ -21,7 +20,7 @@ constexpr size_t kMaxIndexBytes = size_t{64} << 20;
 void addTensors(WeightFiles& files) {
     for (const SafetensorsFile& file : files.safetensors) {
         for (const TensorEntry& entry : file.tensors()) {
-            files.tensors.push_back({entry.name, entry.dtypeText, entry.dtype, entry.shape, file.bytes(entry), 0});
+            files.tensors.push_back({entry.name, entry.dtypeText, entry.dtype, entry.shape, file.bytes(entry), {}});
         }
     }
 }
@@ -149,25 +148,6 @@ WeightFiles openWeightFolder(const fs::path& folder) {
     if (result.safetensors.empty()) failNoWeights(folder, files);
     addTensors(result);
     return result;
-}
-
-WeightFiles openGgufWeights(GgufFile file, const ModelConfig& config) {
-    WeightFiles files;
-    const bool hasPairedRows = file.text("general.architecture") == "llama";
-    files.gguf = std::move(file);
-    for (const GgufTensor& tensor : files.gguf->tensors()) {
-        StoredTensor stored{huggingFaceName(tensor.name).value_or(tensor.name),
-                            ggufTypeName(tensor.type),
-                            dtypeOfGguf(tensor.type),
-                            tensor.shape,
-                            tensor.bytes,
-                            0};
-        const bool isQuery = stored.name.find(".self_attn.q_proj.") != std::string::npos;
-        const bool isKey = stored.name.find(".self_attn.k_proj.") != std::string::npos;
-        if (hasPairedRows && (isQuery || isKey)) stored.pairedHeads = isQuery ? config.numHeads : config.numKvHeads;
-        files.tensors.push_back(std::move(stored));
-    }
-    return files;
 }
 
 }  // namespace wb::core

@@ -7,6 +7,7 @@
 #include "core/format/safetensors.h"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +21,8 @@ struct StoredTensor {
     std::optional<DType> dtype;  // absent if the engine does not compute with it
     std::vector<int64_t> shape;
     std::span<const std::byte> bytes;
-    int64_t pairedHeads = 0;  // rows lie in rotary pairs within each of this many heads; 0: Hugging Face order
+    // Gives the elements in the type, shape and order of a Hugging Face folder; absent where `bytes` are these already.
+    std::function<std::vector<std::byte>()> convert;
 };
 
 // The opened files of one model and what they hold.
@@ -35,8 +37,5 @@ struct WeightFiles {
 // disagree, and whatever a file's own reader throws.
 WeightFiles openWeightFolder(const std::filesystem::path& folder);
 WeightFiles openWeightFile(const std::filesystem::path& safetensorsFile);
-
-// The tensors of a GGUF file that have a Hugging Face name; the others keep their own.
-WeightFiles openGgufWeights(GgufFile file, const ModelConfig& config);
 
 }  // namespace wb::core

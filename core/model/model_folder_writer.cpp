@@ -13,9 +13,9 @@ namespace fs = std::filesystem;
 
 // In the order in which a reader would open them; config.json and weights are written, not copied.
 constexpr std::array kCompanions{
-    "generation_config.json",  "tokenizer.json",      "tokenizer.model",
-    "tokenizer_config.json",   "vocab.json",          "merges.txt",
-    "special_tokens_map.json", "chat_template.jinja", "added_tokens.json",
+    "generation_config.json", "tokenizer.json",    "tokenizer.model", "spiece.model",
+    "tokenizer_config.json",  "vocab.json",        "merges.txt",      "special_tokens_map.json",
+    "chat_template.jinja",    "added_tokens.json",
 };
 constexpr size_t kMaxCompanionBytes = size_t{256} << 20;
 

@@ -3,23 +3,12 @@
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
 
-#include "kernels/base/float_formats.h"
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstring>
+#include "kernels/base/q8_block.h"
 
 namespace wb::kernels::cpu {
 namespace {
 
 constexpr int64_t kBlockLength = 32;
-
-struct Q8Block {
-    Float16 scale;
-    std::array<int8_t, kBlockLength> values;
-};
-static_assert(sizeof(Q8Block) == 34, "the block layout of GGUF files");
 
 template <class T>
 void dequantizeBlocks(const Q8Block* blocks, T* out, int64_t begin, int64_t end) {
@@ -27,17 +16,6 @@ void dequantizeBlocks(const Q8Block* blocks, T* out, int64_t begin, int64_t end)
         const auto scale = static_cast<float>(blocks[b].scale);
         T* row = out + b * kBlockLength;
         for (size_t i = 0; i < kBlockLength; ++i) row[i] = T(scale * static_cast<float>(blocks[b].values[i]));
-    }
-}
-
-void quantizeBlock(const float* x, Q8Block& block) {
-    float largest = 0;
-    for (int64_t i = 0; i < kBlockLength; ++i) largest = std::max(largest, std::abs(x[i]));
-    const float scale = largest / 127.0F;
-    const float inverse = scale > 0 ? 1.0F / scale : 0.0F;
-    block.scale = Float16(scale);
-    for (size_t i = 0; i < kBlockLength; ++i) {
-        block.values[i] = static_cast<int8_t>(std::clamp(std::round(x[i] * inverse), -127.0F, 127.0F));
     }
 }
 
@@ -59,7 +37,7 @@ void quantize(const Context& context, const QuantizeArgs& args) {
     auto* blocks = args.out.as<Q8Block>();
     const auto* x = args.x.as<float>();
     parallelFor(context, args.x.shape.count() / kBlockLength, 4 * kBlockLength, [&](int64_t begin, int64_t end) {
-        for (int64_t b = begin; b < end; ++b) quantizeBlock(x + b * kBlockLength, blocks[b]);
+        for (int64_t b = begin; b < end; ++b) blocks[b] = quantizeQ8(x + b * kBlockLength);
     });
 }
 

@@ -43,11 +43,14 @@ def model_class(config):
     return transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
 
 
-def stored_model(folder, config):
+def stored_model(folder, config, attention):
     model, report = model_class(config).from_pretrained(
-        folder, attn_implementation="eager", dtype=torch.float32, output_loading_info=True
+        folder, attn_implementation=attention, dtype=torch.float32, output_loading_info=True
     )
     assert not report["missing_keys"] and not report["mismatched_keys"], report
+    for module in model.modules():
+        if "Sinusoidal" in type(module).__name__:
+            module.requires_grad_(False)
     return model.eval()
 
 
@@ -75,7 +78,7 @@ def write_weights(folder: Path, variant: Variant):
 def write_model(folder: Path, variant: Variant, seed: int):
     config = variant.config()
     torch.manual_seed(seed)
-    model = model_class(config).from_config(config, attn_implementation="eager", dtype=torch.float32)
+    model = model_class(config).from_config(config, attn_implementation=variant.attention, dtype=torch.float32)
     variant.prepare(model)
     randomise(model, seed, variant.attention_gain)
     for key, value in variant.generation.items():
@@ -83,7 +86,7 @@ def write_model(folder: Path, variant: Variant, seed: int):
     model.save_pretrained(folder)
     write_config(folder, variant)
     write_weights(folder, variant)
-    loaded = stored_model(folder, config)
+    loaded = stored_model(folder, config, variant.attention)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, loaded.get_parameter(name)), f"{variant.name}: {name} was stored differently"
     return loaded
@@ -162,7 +165,7 @@ def expect(model, variant: Variant, seed: int):
         return None, "beams are not stable"
     tensors = {"logits": logits.contiguous()}
     for name, gradient in chosen_gradients(as_stored(model, grads)).items():
-        tensors[f"grad.{variant.name_on_disk(name)}"] = gradient
+        tensors[f"grad.{name}"] = gradient
     versions = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
     text = {"variant": variant.name, "seed": seed, "made_with": versions, "config_layout": variant.layout}
     return (tensors, text | problem | {"loss": loss, "greedy": greedy, "beams": beams}), ""

@@ -2,6 +2,7 @@
 // Phi-1 and Phi-2: attention and feed-forward side by side behind one layer norm, biases everywhere, the head included.
 // Phi-3: Llama with q, k, v and gate, up fused into one projection each.
 #include "core/model/architectures/family.h"
+#include "kernels/base/error.h"
 
 #include <fmt/format.h>
 
@@ -48,6 +49,12 @@ NetworkConfig describePhi(const FamilyConfig& family) {
 }
 
 NetworkConfig describePhi3(const FamilyConfig& family) {
+    // The first files of the family call their own kind of scaling "yarn".
+    if (family.sizes.ropeScaling.kind == RopeScalingKind::Yarn) {
+        throw Error{ErrorCode::Unsupported,
+                    fmt::format("{}: rope_scaling type 'yarn' is not supported for phi3, whose files mean longrope",
+                                family.json.sourceName())};
+    }
     return llamaNetwork(family, phi3Block);
 }
 

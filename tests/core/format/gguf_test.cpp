@@ -215,23 +215,11 @@ TEST(Gguf, EveryBitFlipIsRefusedOrHarmless) {
     EXPECT_GT(sum, 0U);
 }
 
-TEST(Gguf, NamesTranslateBothWays) {
-    for (const char* name :
-         {"token_embd.weight", "output_norm.weight", "output.weight", "blk.0.attn_q.bias", "blk.17.ffn_down.weight"}) {
-        const auto there = huggingFaceName(name);
-        ASSERT_TRUE(there.has_value()) << name;
-        EXPECT_EQ(ggufName(*there), name);
-    }
-    EXPECT_EQ(huggingFaceName("blk.3.attn_q.weight"), "model.layers.3.self_attn.q_proj.weight");
-    for (const char* name : {"blk.x.attn_q.weight", "blk..attn_q.weight", "blk.1.attn_qkv.weight", "token_embd", "",
-                             "blk.1", "blk.99999999999.attn_q.weight"}) {
-        EXPECT_EQ(huggingFaceName(name), std::nullopt) << name;
-    }
-}
-
 TEST(Gguf, DequantisesAsTheReferenceDoes) {
     const std::pair<GgufType, const char*> cases[] = {
-        {GgufType::BF16, "BF16"}, {GgufType::F16, "F16"}, {GgufType::Q8_0, "Q8_0"}};
+        {GgufType::BF16, "BF16"}, {GgufType::F16, "F16"},   {GgufType::Q8_0, "Q8_0"}, {GgufType::Q4_0, "Q4_0"},
+        {GgufType::Q4_1, "Q4_1"}, {GgufType::Q5_0, "Q5_0"}, {GgufType::Q5_1, "Q5_1"}, {GgufType::Q2_K, "Q2_K"},
+        {GgufType::Q3_K, "Q3_K"}, {GgufType::Q4_K, "Q4_K"}, {GgufType::Q5_K, "Q5_K"}, {GgufType::Q6_K, "Q6_K"}};
     for (const auto& [type, name] : cases) {
         WB_NEED_SHARED_DATA(blocks, fmt::format("quant_golden/{}.bin", name));
         WB_NEED_SHARED_DATA(golden, fmt::format("quant_golden/{}.f32", name));
@@ -244,9 +232,31 @@ TEST(Gguf, DequantisesAsTheReferenceDoes) {
         EXPECT_EQ(values, expected) << name;
     }
     std::vector<float> values(256);
-    WB_EXPECT_ERROR(dequantiseGguf(static_cast<GgufType>(12), {}, values, "t"), ErrorCode::Unsupported,
-                    "'t' is stored as Q4_K");
+    WB_EXPECT_ERROR(dequantiseGguf(static_cast<GgufType>(23), {}, values, "t"), ErrorCode::Unsupported,
+                    "'t' is stored as IQ4_XS");
     WB_EXPECT_ERROR(dequantiseGguf(GgufType::F32, {}, values, "t"), ErrorCode::InvalidArgument, "256");
+}
+
+TEST(Gguf, BlocksMustHoldExactlyTheElements) {
+    for (const GgufType type : {GgufType::Q4_0, GgufType::Q5_1, GgufType::Q2_K, GgufType::Q6_K}) {
+        const GgufBlock block = *ggufBlockOf(type);
+        const std::vector<std::byte> bytes(2 * block.bytes);
+        std::vector<float> values(2 * block.values + 1, 1.0F);
+        const auto dequantise = [&](size_t numBytes, size_t numValues) {
+            dequantiseGguf(type, std::span(bytes).first(numBytes), std::span(values).first(numValues), "t");
+        };
+        dequantise(bytes.size(), 2 * block.values);
+        EXPECT_EQ(values[0], 0.0F);
+        EXPECT_EQ(values.back(), 1.0F) << "wrote beyond the end";
+        const std::pair<size_t, size_t> wrong[] = {{bytes.size(), 2 * block.values - 1},
+                                                   {bytes.size(), 2 * block.values + 1},
+                                                   {bytes.size() - 1, 2 * block.values},
+                                                   {bytes.size(), block.values},
+                                                   {0, block.values}};
+        for (const auto& [numBytes, numValues] : wrong) {
+            WB_EXPECT_ERROR(dequantise(numBytes, numValues), ErrorCode::InvalidArgument, ggufTypeName(type));
+        }
+    }
 }
 
 TEST(Gguf, ReadsVocabularyFilesWithoutTensors) {

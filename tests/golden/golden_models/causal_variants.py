@@ -180,7 +180,9 @@ GPT_NEOX = {
 def gpt_neox(name, parallel, part, theta, **more):
     rope = {"rope_type": "default", "rope_theta": theta, "partial_rotary_factor": part}
     return Variant(
-        name, lambda: GPTNeoXConfig(**GPT_NEOX, use_parallel_residual=parallel, rope_parameters=rope), **more
+        name,
+        lambda: GPTNeoXConfig(**GPT_NEOX, use_parallel_residual=parallel, rope_parameters=rope),
+        **more,
     )
 
 
@@ -409,6 +411,7 @@ FALCONS = [
     Variant(
         "falcon_alibi",
         lambda: FalconConfig(**FALCON, alibi=True, multi_query=False, parallel_attn=False, bias=True),
+        attention="sdpa",  # the eager one of transformers 5 adds the slopes twice
     ),
 ]
 
@@ -417,7 +420,7 @@ OTHERS = [
         "starcoder2",
         lambda: Starcoder2Config(**plain({**LLAMA, **GQA}), norm_epsilon=1e-5, sliding_window=8),
     ),
-    Variant("olmo", lambda: OlmoConfig(**plain({**LLAMA, **GQA}), pad_token_id=0, clip_qkv=1.5)),
+    Variant("olmo", lambda: OlmoConfig(**plain({**LLAMA, **GQA}), pad_token_id=0)),
     Variant("olmo2", lambda: Olmo2Config(**{**LLAMA, **GQA}, pad_token_id=0)),
     Variant(
         "granite",

@@ -27,10 +27,11 @@ class Variant:
     layout           "v4": config.json as published checkpoints have it, "v5": as transformers 5 writes it
     drop             keys taken out of config.json because published files of the family lack them
     extra            keys written into config.json the way published files have them
-    name_on_disk           gives a weight the name that published files use
+    name_on_disk     gives a weight the name that published files use (gradients keep the library's)
     buffers          tensors that published files hold although the network does not need them
     prepare          called with the fresh model before its weights are drawn
     attention_gain   spread of query and key projections; smaller where scores are not scaled down
+    attention        implementation in the reference library
     lengths          of the sequences whose logits, loss and gradients are stored
     prompts          lengths of the prompts that are continued greedily
     """
@@ -44,6 +45,7 @@ class Variant:
     buffers: Callable[[Any], dict[str, Any]] | None = None
     prepare: Callable[[Any], None] = lambda model: None
     attention_gain: float = 1.6
+    attention: str = "eager"
     generation: dict[str, Any] = field(default_factory=dict)
     lengths: tuple[int, ...] = (1, 6, 17, 40)
     prompts: tuple[int, ...] = (1, 7, 22)
