@@ -244,7 +244,8 @@ ModelConfig parseModelConfig(std::string_view json, std::string_view sourceName)
     config.hiddenAct = object.text(family.keys.activation).value_or(std::string(family.defaults.activation));
     if (family.adjust != nullptr) family.adjust(object, config);
     config.attentionDropout = object.number("attention_dropout").value_or(0.0);
-    config.initializerRange = object.number(family.keys.initializerRange).value_or(config.initializerRange);
+    if (family.keys.initializerRange != nullptr)
+        config.initializerRange = object.number(family.keys.initializerRange).value_or(config.initializerRange);
     config.bosTokenId = tokenId(object, "bos_token_id");
     config.eosTokenIds = tokenIds(object, "eos_token_id");
     config.padTokenId = tokenId(object, "pad_token_id");
@@ -281,7 +282,8 @@ std::string modelConfigJson(const ModelConfig& config) {
         patch.set("mlp_bias", config.mlpBias, before.mlpBias);
     }
     writeWindow(patch, family.defaults.windowRule, config, before);
-    patch.set(keys.initializerRange, config.initializerRange, before.initializerRange);
+    if (keys.initializerRange != nullptr)
+        patch.set(keys.initializerRange, config.initializerRange, before.initializerRange);
     patch.set("bos_token_id", config.bosTokenId, before.bosTokenId, idOrNull(config.bosTokenId));
     patch.set("eos_token_id", config.eosTokenIds, before.eosTokenIds, oneOrList(config.eosTokenIds));
     if (config.padTokenId || before.padTokenId) {
