@@ -98,7 +98,8 @@ void kvCacheStore(const Context& context, const KvCacheStoreArgs& args);
 
 // Attention of new queries over cached keys and values (which already include the new ones): decode and chunked
 // prefill. Sequence b has cuSeqlensQ[b+1] - cuSeqlensQ[b] queries, sees keyLengths[b] keys, and finds key j in block
-// blockTables[b * maxBlocks + j / blockSize]. Same formula as attentionForward, always causal; bias None or Alibi.
+// blockTables[b * maxBlocks + j / blockSize]. Same formula as attentionForward with the causality and windows of
+// the options; bias None, DistanceTable or Alibi. Not causal: cross-attention over keys of an encoder.
 // A row has the same bits in any batch and any chunking of its prompt. Dropout must be 0.
 struct PagedAttentionArgs {
     ConstView q;  // [Tq, Hq, D]

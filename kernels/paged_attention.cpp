@@ -57,8 +57,8 @@ void checkPaged(const PagedAttentionArgs& args) {
     requireShape(kOp, "out", args.out, args.q.shape);
     requireDtype(kOp, "out", args.out, args.q.dtype);
     checkSequenceBounds(kOp, "cuSeqlensQ", args.cuSeqlensQ, args.q.shape[0]);
-    if (args.options.bias != AttentionBias::None && args.options.bias != AttentionBias::Alibi) {
-        refuseArguments(kOp, "only the bias kinds None and Alibi are defined over a cache");
+    if (args.options.bias == AttentionBias::Dense) {
+        refuseArguments(kOp, "a dense bias is not defined over a cache: only None, DistanceTable and Alibi");
     }
     checkAttentionBias(kOp, args.bias, args.options.bias, args.q, 0);
     checkBlocks(args);
@@ -110,7 +110,6 @@ void kvCacheStore(const Context& context, const KvCacheStoreArgs& args) {
 void pagedAttention(const Context& context, const PagedAttentionArgs& args) {
     checkPaged(args);
     PagedAttentionArgs call = args;
-    call.options.isCausal = true;
     const AttentionChoice choice = pickAttention(context, {.dtype = args.q.dtype,
                                                            .headDim = args.q.shape[2],
                                                            .maxKeyLength = cpu::longestCache(args),

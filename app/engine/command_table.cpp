@@ -15,6 +15,8 @@
 #include "app/engine/models_command.h"
 #include "app/engine/recipe_command.h"
 #include "app/engine/runs_command.h"
+#include "app/engine/template_command.h"
+#include "app/engine/tokenize_command.h"
 #include "app/engine/train_command.h"
 #include "core/run/edit_distance.h"
 
@@ -31,6 +33,9 @@ constexpr CommandRow kCommands[] = {
     {"demo", kPrepare, "The main job on the bundled model and sample: tune, compare, export", defineDemo},
     {"models", kPrepare, "Look into model files", defineModels},
     {"data", kPrepare, "Look into a data file: format, bad rows, lengths, what is trained", defineData},
+    {"template", kPrepare, "Render a conversation with a chat template and tell where each byte came from",
+     defineTemplate},
+    {"tokenize", kPrepare, "Turn texts into a model's token ids, or ids into texts", defineTokenize},
     {"plan", kTrain, "Tell the exact memory peak of a recipe before it starts", definePlan},
     {"train", kTrain, "Tune a model, or resume a run", defineTrain},
     {"recipe", kTrain, "Print a recipe file with every setting, its default and its help", defineRecipe},

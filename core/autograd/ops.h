@@ -8,6 +8,7 @@
 #include "core/autograd/parameter.h"
 #include "kernels/attention.h"
 #include "kernels/base/activation.h"
+#include "kernels/expert_routing.h"
 #include "kernels/rotary.h"
 
 #include <functional>
@@ -79,6 +80,32 @@ struct ColumnPart {
 using ColumnParts = std::shared_ptr<const std::vector<ColumnPart>>;
 // x [T, W] -> for each part [T, N, width]. Columns that no part names get gradient 0.
 std::vector<Var> splitColumns(const Context& context, const Var& x, const ColumnParts& parts);
+
+// Rows [bounds[i], bounds[i + 1]) of x as one Var each, same storage; bounds run from 0 to all rows. Empty ranges are
+// legal.
+std::vector<Var> splitRows(const Context& context, const Var& x, const std::vector<int64_t>& bounds);
+// The parts [.., C] one below the other. At least one part.
+Var concatRows(const Context& context, const std::vector<Var>& parts);
+
+// out[t] = factors[t] * x[t].  x [T, C]; factors [T, 1] dtype of x.
+Var scaleRows(const Context& context, const Var& x, const Var& factors);
+
+// Where the rows of a batch go: row t to its j-th expert as assignment t k + j.
+struct ExpertRouting {
+    Var weights;                        // [T, k] F32 (F64 for F64)
+    Tensor assignments;                 // [T k] I32, sorted by expert, then by row
+    Tensor slots;                       // [T, k] I32, the inverse: where assignment t k + j lies in the list
+    std::vector<int64_t> expertBounds;  // [E + 1]: expert e has entries [bounds[e], bounds[e + 1]) of the list
+    std::vector<int32_t> sourceRows;    // [T k] on the host: row t of each entry of the list
+};
+// logits [T, E] -> the k experts of each row (kernels/expert_routing.h). The choice has no gradient, the weights have.
+// On the plan device rows are dealt evenly: the sum over experts, which is what memory holds, is that of any routing.
+ExpertRouting routeExperts(const Context& context, const Var& logits, int64_t expertsPerRow,
+                           kernels::RoutingWeights normalisation);
+// x [T, C] -> a copy of each row for each of its experts, in the order of the routing's list [T k, C].
+Var gatherRows(const Context& context, const Var& x, const ExpertRouting& routing);
+// rows [T k, C] in the order of the list -> sum over its experts of weight * row [T, C].
+Var combineRows(const Context& context, const Var& rows, const ExpertRouting& routing);
 
 // The output layer of a language model: logits z = softCap(logitScale * (hidden W^T) + bias), no cap when softCap is 0.
 //   weight [V, C], bias [V] or null; only the first vocabularySize rows count (0: all V).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ops without arithmetic of their own worth a file: sums, views and recomputation.
 #include "core/autograd/ops.h"
+#include "core/autograd/shared_gradient.h"
+#include "kernels/base/error.h"
 #include "kernels/elementwise.h"
 
 #include <utility>
@@ -35,6 +37,51 @@ Var reshape(const Context& context, const Var& x, const Shape& shape) {
     if (context.tape == nullptr || !x.needsGradient()) return {std::move(out)};
     return context.tape->record(std::move(out), [node = x.node, from = x.value.shape()](Tape& tape, Tensor dOut) {
         tape.accumulate(node, std::move(dOut).reshaped(from));
+    });
+}
+
+std::vector<Var> splitRows(const Context& context, const Var& x, const std::vector<int64_t>& bounds) {
+    WB_CHECK(bounds.size() > 1 && bounds.front() == 0 && bounds.back() == x.value.shape()[0],
+             "the bounds of parts run from 0 to all rows");
+    const bool records = context.tape != nullptr && x.needsGradient();
+    std::vector<Var> parts;
+    for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+        Tensor part = x.value.rows(bounds[i], bounds[i + 1]);
+        if (!records || bounds[i] == bounds[i + 1]) {
+            parts.push_back({std::move(part)});
+            continue;
+        }
+        parts.push_back(
+            context.tape->record(std::move(part), [node = x.node, shape = x.value.shape(), begin = bounds[i],
+                                                   end = bounds[i + 1]](Tape& tape, const Tensor& dPart) {
+                Tensor dX = takeWritableGradient(tape, node, dPart.dtype(), shape);
+                const Tensor target = dX.rows(begin, end);
+                kernels::add(tape.context(), {.a = target.view(), .b = dPart.view(), .out = target.view()});
+                tape.accumulate(node, std::move(dX));
+            }));
+    }
+    return parts;
+}
+
+Var concatRows(const Context& context, const std::vector<Var>& parts) {
+    WB_CHECK(!parts.empty(), "there is something to put together");
+    const Tensor& first = parts.front().value;
+    std::vector<int64_t> bounds{0};
+    std::vector<int32_t> nodes;
+    bool needsGradient = false;
+    for (const Var& part : parts) {
+        bounds.push_back(bounds.back() + part.value.shape()[0]);
+        nodes.push_back(part.node);
+        needsGradient = needsGradient || part.needsGradient();
+    }
+    Tensor out = Tensor::empty(context.device, first.dtype(), Shape{bounds.back(), first.shape()[1]},
+                               kernels::MemoryOwner::Activations);
+    for (size_t i = 0; i < parts.size(); ++i) {
+        kernels::scale(context.device, {.x = parts[i].value.view(), .out = out.rows(bounds[i], bounds[i + 1]).view()});
+    }
+    if (context.tape == nullptr || !needsGradient) return {std::move(out)};
+    return context.tape->record(std::move(out), [bounds, nodes](Tape& tape, const Tensor& dOut) {
+        for (size_t i = 0; i < nodes.size(); ++i) tape.accumulate(nodes[i], dOut.rows(bounds[i], bounds[i + 1]));
     });
 }
 

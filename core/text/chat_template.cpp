@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/text/jinja/interpreter.h"
 #include "core/text/jinja/parser.h"
 #include "kernels/base/error.h"
@@ -18,32 +20,81 @@ constexpr size_t kMaxSteps = 3'000'000;
 constexpr size_t kMaxBytesBuilt = size_t{512} << 20;
 constexpr size_t kMaxTextBytes = size_t{16} << 20;
 
+using Entries = std::vector<std::pair<Value, Value>>;
+
+void setEntry(Entries& entries, std::string_view key, Value value) {
+    for (auto& [name, current] : entries) {
+        if (name.asText()->bytes() != key) continue;
+        current = std::move(value);
+        return;
+    }
+    entries.emplace_back(Value::text(std::string{key}), std::move(value));
+}
+
+// Reasoning goes by several names; templates read the first or the second.
+void aliasReasoning(Entries& entries) {
+    for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
+        for (const auto& [key, value] : entries) {
+            if (key.asText()->bytes() != name || value.isNone()) continue;
+            const Value reasoning = value;
+            const bool hasThinking = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+                return entry.first.asText()->bytes() == "thinking";
+            });
+            if (!hasThinking) entries.insert(entries.begin(), {Value::text("thinking"), reasoning});
+            return setEntry(entries, "reasoning_content", reasoning);
+        }
+    }
+}
+
+// Keys without a value are left out and reasoning gets its other names, as Hugging Face prepares messages: a template
+// asks whether a key is there.
 Value messageValue(const ChatMessage& message, int index) {
     const SpanKind kind = message.role == "assistant" ? SpanKind::Assistant : SpanKind::Input;
     const Origin origin{kind, index};
-    std::vector<std::pair<Value, Value>> entries;
-    entries.emplace_back(Value::text("role"), Value::text(message.role));
-    entries.emplace_back(Value::text("content"), Value::text(message.content, origin));
-    if (!message.toolCallsJson.empty())
-        entries.emplace_back(
-            Value::text("tool_calls"),
-            jinja::parseJsonValue(message.toolCallsJson, origin, fmt::format("tool calls of message {}", index)));
+    const auto parse = [&](const std::string& json, const char* what) {
+        return jinja::parseJsonValue(json, origin, fmt::format("{} of message {}", what, index));
+    };
+    const Value extra = message.extraJson.empty() ? Value::map({}) : parse(message.extraJson, "keys");
+    if (!extra.asMap()) jinja::fail(fmt::format("keys of message {}: not a JSON object", index));
+    const bool keepsOrder = extra.asMap()->find("role") != nullptr;
+    Entries entries = keepsOrder ? extra.asMap()->entries : Entries{};
+    setEntry(entries, "role", Value::text(message.role));
+    setEntry(
+        entries, "content",
+        message.contentJson.empty() ? Value::text(message.content, origin) : parse(message.contentJson, "content"));
+    if (!message.toolCallsJson.empty()) setEntry(entries, "tool_calls", parse(message.toolCallsJson, "tool calls"));
+    if (!keepsOrder)
+        for (const auto& [key, value] : extra.asMap()->entries) setEntry(entries, key.asText()->bytes(), value);
+    std::erase_if(entries, [](const auto& entry) { return entry.second.isNone(); });
+    // Names of keys are no text of the conversation.
+    for (auto& [key, value] : entries) key = Value::text(key.asText()->bytes());
+    aliasReasoning(entries);
     return Value::map(std::move(entries));
 }
 
 std::vector<std::pair<std::string, Value>> templateVariables(const std::vector<ChatMessage>& messages,
                                                              const RenderOptions& options) {
+    std::vector<std::pair<std::string, Value>> variables;
+    if (!options.variablesJson.empty()) {
+        const Value given = jinja::parseJsonValue(options.variablesJson, {SpanKind::Input, -1}, "variables");
+        if (!given.asMap()) jinja::fail("variables: not a JSON object");
+        for (const auto& [name, value] : given.asMap()->entries) variables.emplace_back(name.asText()->bytes(), value);
+    }
+    const auto setUnlessGiven = [&](std::string name, Value value) {
+        for (const auto& [given, current] : variables)
+            if (given == name) return;
+        variables.emplace_back(std::move(name), std::move(value));
+    };
     std::vector<Value> list;
     for (size_t i = 0; i < messages.size(); ++i) list.push_back(messageValue(messages[i], static_cast<int>(i)));
-    std::vector<std::pair<std::string, Value>> variables;
-    variables.emplace_back("messages", Value::list(std::move(list)));
-    variables.emplace_back("tools", options.toolsJson.empty()
-                                        ? Value::none()
-                                        : jinja::parseJsonValue(options.toolsJson, {SpanKind::Input, -1}, "tools"));
-    variables.emplace_back("documents", Value::none());
-    variables.emplace_back("add_generation_prompt", Value::boolean(options.addGenerationPrompt));
-    if (!options.bosToken.empty()) variables.emplace_back("bos_token", Value::text(options.bosToken));
-    if (!options.eosToken.empty()) variables.emplace_back("eos_token", Value::text(options.eosToken));
+    setUnlessGiven("messages", Value::list(std::move(list)));
+    setUnlessGiven("tools", options.toolsJson.empty()
+                                ? Value::none()
+                                : jinja::parseJsonValue(options.toolsJson, {SpanKind::Input, -1}, "tools"));
+    setUnlessGiven("documents", Value::none());
+    setUnlessGiven("add_generation_prompt", Value::boolean(options.addGenerationPrompt));
+    if (!options.bosToken.empty()) setUnlessGiven("bos_token", Value::text(options.bosToken));
+    if (!options.eosToken.empty()) setUnlessGiven("eos_token", Value::text(options.eosToken));
     return variables;
 }
 

@@ -16,6 +16,13 @@ struct ChatMessage {
     std::string content;        // plain text; typed parts are joined by the reader
     float weight = 1.0F;        // 0 keeps the message as context and out of the loss
     std::string toolCallsJson;  // assistant tool calls as a JSON array, empty if none
+    // What a template gets as content where that is no plain text: a JSON array of typed parts, whose text is then in
+    // `content` too, or "null" for a message without content. Empty: `content` is it.
+    std::string contentJson = {};
+    // The message's other keys ("name", "tool_call_id", "reasoning_content" ...) as a JSON object, empty if none. With
+    // "role" among them the object gives the order of all keys; the values of role, content and tool_calls are always
+    // those of the fields above.
+    std::string extraJson = {};
 
     bool operator==(const ChatMessage&) const = default;
 };
@@ -49,6 +56,7 @@ struct RenderOptions {
     std::string bosToken;  // undefined in the template if empty, as is eosToken
     std::string eosToken;
     std::string toolsJson;            // JSON array, empty if none
+    std::string variablesJson;        // JSON object of further variables ("enable_thinking"), empty if none
     std::optional<int64_t> unixTime;  // what strftime_now() sees, as UTC; the local clock if absent
 };
 
@@ -76,9 +84,13 @@ private:
     std::unique_ptr<Program> m_program;
 };
 
+// Some models carry one template for conversations and another for those with tools.
+enum class ChatTemplateUse { Plain, Tools };
+
 // The template a model folder carries (chat_template.jinja, chat_template.json, else tokenizer_config.json) or a GGUF
-// file holds, or nothing.
+// file holds, or nothing. With Tools, the one named "tool_use" is taken where there is one.
 // Throws CorruptFile or Unsupported.
-std::optional<ChatTemplate> loadChatTemplate(const std::filesystem::path& modelFolder);
+std::optional<ChatTemplate> loadChatTemplate(const std::filesystem::path& modelFolder,
+                                             ChatTemplateUse use = ChatTemplateUse::Plain);
 
 }  // namespace wb::core

@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/text/text_assembler.h"
 #include "core/text/tokenizer.h"
 
 namespace wb::core {
+namespace {
+
+// The bytes of the tokens one behind another.
+class JoinedBytes : public TextStream {
+public:
+    explicit JoinedBytes(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {}
+    std::string push(TokenId id) override {
+        return m_assembler.push(m_tokenizer.tokenBytes(id), TextAssembler::TokenKind::Text);
+    }
+    std::string flush() override { return m_assembler.flush(); }
+
+private:
+    const Tokenizer& m_tokenizer;
+    TextAssembler m_assembler{{}};
+};
+
+}  // namespace
+
+std::unique_ptr<TextStream> Tokenizer::startText() const {
+    return std::make_unique<JoinedBytes>(*this);
+}
 
 std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view text, SpecialTokens special) {
     std::vector<TokenId> ids = tokenizer.encode(text, special).ids;
@@ -33,14 +55,12 @@ std::string tokenBytesOrNone(const Tokenizer& tokenizer, TokenId id) {
 }
 
 std::string StreamDecoder::push(TokenId id) {
-    if (id >= m_tokenizer.vocabularySize()) return {};
-    if (m_tokenizer.isSpecial(id)) return {};
-    const auto kind = m_tokenizer.isByteToken(id) ? TextAssembler::TokenKind::Byte : TextAssembler::TokenKind::Text;
-    return m_assembler.push(m_tokenizer.tokenBytes(id), kind);
+    if (id >= m_tokenizer.vocabularySize() || m_tokenizer.isSpecial(id)) return {};
+    return m_text->push(id);
 }
 
 std::string StreamDecoder::flush() {
-    return m_assembler.flush();
+    return m_text->flush();
 }
 
 }  // namespace wb::core

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -32,8 +33,8 @@ nlohmann::json readJson(const std::filesystem::path& path) {
     return json;
 }
 
-// "chat_template" of a JSON file: one text, or a list of {name, template} of which "default" is meant.
-std::optional<std::string> templateFromJson(const std::filesystem::path& path) {
+// "chat_template" of a JSON file: one text, or a list of {name, template} of which "default" or "tool_use" is meant.
+std::optional<std::string> templateFromJson(const std::filesystem::path& path, ChatTemplateUse use) {
     const auto json = readJson(path);
     const auto entry = json.find("chat_template");
     if (entry == json.end() || entry->is_null()) return std::nullopt;
@@ -41,10 +42,13 @@ std::optional<std::string> templateFromJson(const std::filesystem::path& path) {
     if (!entry->is_array())
         throw Error{ErrorCode::CorruptFile,
                     fmt::format("{}: 'chat_template' is neither a text nor a list", path.string())};
-    for (const auto& named : *entry)
-        if (named.is_object() && named.value("name", nlohmann::json{}) == "default" && named.contains("template") &&
-            named["template"].is_string())
-            return named["template"].get<std::string>();
+    for (const char* wanted : {"tool_use", "default"}) {
+        if (wanted == std::string_view{"tool_use"} && use != ChatTemplateUse::Tools) continue;
+        for (const auto& named : *entry)
+            if (named.is_object() && named.value("name", nlohmann::json{}) == wanted && named.contains("template") &&
+                named["template"].is_string())
+                return named["template"].get<std::string>();
+    }
     throw Error{ErrorCode::Unsupported,
                 fmt::format("{}: has several chat templates and none is named 'default'", path.string())};
 }
@@ -64,6 +68,22 @@ std::string ggufToken(const GgufFile& file, const std::string& key) {
     const auto* tokens = file.texts("tokenizer.ggml.tokens");
     if (!id || !tokens || *id < 0 || *id >= static_cast<int64_t>(tokens->size())) return {};
     return (*tokens)[static_cast<size_t>(*id)];
+}
+
+constexpr const char* kOtherTokens[] = {"unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+
+TemplateTokens ggufTokens(const std::filesystem::path& path) {
+    const GgufFile file = GgufFile::open(path);
+    TemplateTokens tokens{ggufToken(file, "tokenizer.ggml.bos_token_id"),
+                          ggufToken(file, "tokenizer.ggml.eos_token_id")};
+    constexpr std::pair<const char*, const char*> kKeys[] = {{"unk_token", "tokenizer.ggml.unknown_token_id"},
+                                                             {"sep_token", "tokenizer.ggml.seperator_token_id"},
+                                                             {"pad_token", "tokenizer.ggml.padding_token_id"},
+                                                             {"cls_token", "tokenizer.ggml.cls_token_id"},
+                                                             {"mask_token", "tokenizer.ggml.mask_token_id"}};
+    for (const auto& [name, key] : kKeys)
+        if (std::string text = ggufToken(file, key); !text.empty()) tokens.others.emplace_back(name, std::move(text));
+    return tokens;
 }
 
 PromptTemplate fromJinjaFile(const std::filesystem::path& path, const std::filesystem::path& modelFolder) {
@@ -120,30 +140,37 @@ std::string readTemplateFile(const std::filesystem::path& path) {
 
 TemplateTokens readTemplateTokens(const std::filesystem::path& modelPath) {
     TemplateTokens tokens;
-    if (isGguf(modelPath)) {
-        const GgufFile file = GgufFile::open(modelPath);
-        return {ggufToken(file, "tokenizer.ggml.bos_token_id"), ggufToken(file, "tokenizer.ggml.eos_token_id")};
-    }
+    if (isGguf(modelPath)) return ggufTokens(modelPath);
     if (modelPath.empty()) return tokens;
+    const auto isKnown = [&](std::string_view name) {
+        return std::any_of(tokens.others.begin(), tokens.others.end(),
+                           [&](const auto& other) { return other.first == name; });
+    };
     for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
         if (!isFile(modelPath / name)) continue;
         const auto json = readJson(modelPath / name);
         if (tokens.bos.empty()) tokens.bos = tokenField(json, "bos_token");
         if (tokens.eos.empty()) tokens.eos = tokenField(json, "eos_token");
+        for (const char* other : kOtherTokens)
+            if (std::string text = tokenField(json, other); !text.empty() && !isKnown(other))
+                tokens.others.emplace_back(other, std::move(text));
     }
     return tokens;
 }
 
-std::optional<ChatTemplate> loadChatTemplate(const std::filesystem::path& modelFolder) {
+std::optional<ChatTemplate> loadChatTemplate(const std::filesystem::path& modelFolder, ChatTemplateUse use) {
     if (isGguf(modelFolder)) {
         const auto source = GgufFile::open(modelFolder).text("tokenizer.chat_template");
         return source ? std::optional{ChatTemplate::parse(*source, modelFolder.filename().string())} : std::nullopt;
     }
+    const auto toolFile = modelFolder / "additional_chat_templates" / "tool_use.jinja";
+    if (use == ChatTemplateUse::Tools && isFile(toolFile))
+        return ChatTemplate::parse(readTemplateFile(toolFile), "tool_use.jinja");
     const auto jinjaFile = modelFolder / "chat_template.jinja";
     if (isFile(jinjaFile)) return ChatTemplate::parse(readTemplateFile(jinjaFile), "chat_template.jinja");
     for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
         if (!isFile(modelFolder / name)) continue;
-        if (const auto source = templateFromJson(modelFolder / name)) return ChatTemplate::parse(*source, name);
+        if (const auto source = templateFromJson(modelFolder / name, use)) return ChatTemplate::parse(*source, name);
     }
     return std::nullopt;
 }

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace wb::core {
 
@@ -10,6 +12,7 @@ namespace wb::core {
 struct TemplateTokens {
     std::string bos;
     std::string eos;
+    std::vector<std::pair<std::string, std::string>> others = {};  // "pad_token", "unk_token" ... by that name
 };
 
 // From tokenizer_config.json, else special_tokens_map.json of a model folder, or from a GGUF file.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/text/text_assembler.h"
-
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -46,6 +44,14 @@ struct SpecialIds {
     bool addEos = false;
 };
 
+// The text of one sequence as it grows. It is given ids of the vocabulary that are not special.
+class TextStream {
+public:
+    virtual ~TextStream() = default;
+    virtual std::string push(TokenId id) = 0;  // whole code points that are certain now, maybe none
+    virtual std::string flush() = 0;           // the rest; afterwards a new sequence may begin
+};
+
 // Text to ids and back for one model. Thread-safe: all calls are const and share no mutable state.
 class Tokenizer {
 public:
@@ -69,10 +75,8 @@ public:
     // negative one.
     virtual std::string decode(std::span<const TokenId> ids) const;
 
-    // How tokenBytes() of a sequence are joined to its text.
-    virtual DecodeRules decodeRules() const { return {}; }
-    // Whether the id stands for one raw byte ("<0xE2>") in a vocabulary of characters.
-    virtual bool isByteToken(TokenId) const { return false; }
+    // Begins the text of a sequence. Borrows the tokenizer.
+    virtual std::unique_ptr<TextStream> startText() const;
 
     // The raw bytes one id contributes in the middle of a text ("▁the" gives " the", "<0xE2>" gives one byte).
     virtual std::string tokenBytes(TokenId id) const = 0;
@@ -105,7 +109,7 @@ std::string tokenBytesOrNone(const Tokenizer& tokenizer, TokenId id);
 // not thread-safe.
 class StreamDecoder {
 public:
-    explicit StreamDecoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer), m_assembler(tokenizer.decodeRules()) {}
+    explicit StreamDecoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer), m_text(tokenizer.startText()) {}
 
     // Ids at or above vocabularySize() add no text (see tokenBytesOrNone).
     std::string push(TokenId id);
@@ -113,7 +117,7 @@ public:
 
 private:
     const Tokenizer& m_tokenizer;
-    TextAssembler m_assembler;
+    std::unique_ptr<TextStream> m_text;
 };
 
 }  // namespace wb::core

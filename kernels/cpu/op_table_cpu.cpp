@@ -27,6 +27,11 @@ OpTable makeCpuOpTable() {
     table.scatterAddColumns.run = cpu::scatterAddColumns;
     table.distanceTableForward.run = cpu::distanceTableForward;
     table.distanceTableBackward.run = cpu::distanceTableBackward;
+    table.routeExpertsForward.run = cpu::routeExpertsForward;
+    table.routeExpertsBackward.run = cpu::routeExpertsBackward;
+    table.gatherRows.run = cpu::gatherRows;
+    table.combineRows.run = cpu::combineRows;
+    table.combineRowsBackwardWeights.run = cpu::combineRowsBackwardWeights;
     table.add.run = cpu::add;
     table.scale.run = cpu::scale;
     table.softCap.run = cpu::softCap;

@@ -49,7 +49,17 @@ void pagedRow(const PagedAttentionArgs& args, size_t b, int64_t token, int64_t h
     const T* query = args.q.as<T>() + (token * numHeads + head) * headDim;
     const auto scale = static_cast<Acc>(attentionScale(args.options, headDim));
     const auto cap = static_cast<Acc>(args.options.softCap);
-    const Acc slope = args.options.bias == AttentionBias::Alibi ? biasValue<Acc>(args.bias, head) : Acc{0};
+    const auto biasAt = [&](int64_t j) {
+        switch (args.options.bias) {
+            case AttentionBias::Alibi:
+                return -biasValue<Acc>(args.bias, head) * static_cast<Acc>(std::abs(position - j));
+            case AttentionBias::DistanceTable: {
+                const int64_t length = args.bias.shape[1];
+                return biasValue<Acc>(args.bias, head * length + distanceIndex(j, position, length));
+            }
+            default: return Acc{0};
+        }
+    };
 
     const KeyRange range = visibleKeys(args.options, position, numKeys);
     Acc* scores = scratch;
@@ -61,7 +71,7 @@ void pagedRow(const PagedAttentionArgs& args, size_t b, int64_t token, int64_t h
         for (int64_t d = 0; d < headDim; ++d) x += static_cast<Acc>(query[d]) * static_cast<Acc>(key[d]);
         x *= scale;
         if (cap > 0) x = cap * std::tanh(x / cap);
-        scores[j] = x - slope * static_cast<Acc>(std::abs(position - j));
+        scores[j] = x + biasAt(j);
         highest = std::max(highest, scores[j]);
     }
     const Acc shift = std::isinf(highest) && highest < 0 ? Acc{0} : highest;

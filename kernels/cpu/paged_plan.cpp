@@ -18,8 +18,6 @@ PagedPlan::PagedPlan(const PagedAttentionArgs& args, int numThreads)
     const int64_t keyValueHeads = args.keyCache.shape[2];
     const int64_t group = args.q.shape[1] / keyValueHeads;
     const int64_t threads = std::max(1, numThreads);
-    AttentionOptions options = args.options;
-    options.isCausal = true;
     int64_t numSpans = 0;
     for (const TileRef& ref : listTiles(args.cuSeqlensQ, keyValueHeads, group)) {
         const size_t b = ref.sequence;
@@ -27,7 +25,7 @@ PagedPlan::PagedPlan(const PagedAttentionArgs& args, int numThreads)
                                          args.keyLengths[b]};
         PagedTile paged{QueryTile(sequence, ref.keyValueHead, group, ref.tile),
                         args.blockTables.data() + b * static_cast<size_t>(args.maxBlocks)};
-        const KeyRange seen = paged.tile.seenBySome(options);
+        const KeyRange seen = paged.tile.seenBySome(args.options);
         paged.firstSpan = seen.begin / kSpanKeys;
         paged.endSpan = seen.begin < seen.end ? (seen.end + kSpanKeys - 1) / kSpanKeys : paged.firstSpan;
         numSpans += paged.endSpan - paged.firstSpan;
@@ -42,7 +40,8 @@ PagedPlan::PagedPlan(const PagedAttentionArgs& args, int numThreads)
         partialFloats += (tiles[i].endSpan - tiles[i].firstSpan) * floatsOfPartial(tiles[i].tile.columns());
         for (int64_t span = tiles[i].firstSpan; span < tiles[i].endSpan; ++span) spans.push_back({i, span});
     }
-    scratchFloats = kTileRows * headDim + kTileKeys * paddedDim + kTileKeys * kTileRows + kTileRows +
+    biasFloats = args.options.bias == AttentionBias::DistanceTable ? kTileKeys * kTileRows : 0;
+    scratchFloats = biasFloats + kTileRows * headDim + kTileKeys * paddedDim + kTileKeys * kTileRows + kTileRows +
                     2 * floatsOfPartial(kTileRows);
     totalFloats = static_cast<size_t>(partialFloats + threads * scratchFloats);
 }
@@ -60,7 +59,8 @@ PagedScratch PagedPlan::scratch(float* workspace, int thread) const {
     s.operand = s.queries + kTileRows * headDim;
     s.scores = s.operand + kTileKeys * paddedDim;
     s.shrink = s.scores + kTileKeys * kTileRows;
-    float* partials = s.shrink + kTileRows;
+    s.bias = s.shrink + kTileRows;
+    float* partials = s.bias + biasFloats;
     s.part = partialAt(partials, kTileRows, paddedDim);
     s.merged = partialAt(partials + floatsOfPartial(kTileRows), kTileRows, paddedDim);
     return s;

@@ -38,6 +38,7 @@ struct PagedScratch {
     float* operand = nullptr;  // [keys, D] or [keys, paddedDim]
     float* scores = nullptr;   // [keys, rows]
     float* shrink = nullptr;   // [rows]
+    float* bias = nullptr;     // [keys, rows], where a table is read
     PagedPartial part;
     PagedPartial merged;
     LaneFacts* facts = nullptr;
@@ -51,6 +52,7 @@ struct PagedPlan {
     int64_t paddedDim = 0;
     double flops = 0;           // with the lanes that stay empty
     int64_t partialFloats = 0;  // of all spans
+    int64_t biasFloats = 0;     // of one thread
     int64_t scratchFloats = 0;  // of one thread
     size_t totalFloats = 0;
 

@@ -9,6 +9,7 @@
 #include "kernels/distance_table.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
+#include "kernels/expert_routing.h"
 #include "kernels/gated_activation.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
@@ -18,6 +19,7 @@
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
 #include "kernels/row_norm.h"
+#include "kernels/rows.h"
 #include "kernels/runtime/dispatch.h"
 
 namespace wb::kernels {
@@ -47,6 +49,11 @@ struct OpTable {
     OpEntry<ScatterAddColumnsArgs> scatterAddColumns{"scatter_add_columns"};
     OpEntry<DistanceTableForwardArgs> distanceTableForward{"distance_table_forward"};
     OpEntry<DistanceTableBackwardArgs> distanceTableBackward{"distance_table_backward"};
+    OpEntry<RouteExpertsForwardArgs> routeExpertsForward{"route_experts_forward"};
+    OpEntry<RouteExpertsBackwardArgs> routeExpertsBackward{"route_experts_backward"};
+    OpEntry<GatherRowsArgs> gatherRows{"gather_rows"};
+    OpEntry<CombineRowsArgs> combineRows{"combine_rows"};
+    OpEntry<CombineRowsBackwardWeightsArgs> combineRowsBackwardWeights{"combine_rows_backward_weights"};
     OpEntry<AddArgs> add{"add"};
     OpEntry<ScaleArgs> scale{"scale"};
     OpEntry<SoftCapArgs> softCap{"soft_cap"};

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/text/jinja/builtins.h"
+#include "core/text/jinja/interpreter.h"
 #include "core/text/jinja/unicode.h"
 
 namespace wb::core::jinja {
@@ -25,11 +26,17 @@ Value loopAttribute(const Loop& loop, std::string_view name) {
     if (name == "first") return Value::boolean(index == 0);
     if (name == "last") return Value::boolean(index + 1 == length);
     if (name == "length") return Value::integer(length);
-    if (name == "depth") return Value::integer(1);
-    if (name == "depth0") return Value::integer(0);
+    if (name == "depth") return Value::integer(loop.depth);
+    if (name == "depth0") return Value::integer(loop.depth - 1);
     if (name == "previtem" && index > 0) return loop.items[loop.index - 1];
     if (name == "nextitem" && index + 1 < length) return loop.items[loop.index + 1];
     return Value::undefined(fmt::format("loop.{}", name));
+}
+
+Value macroArguments(const Callable& callable) {
+    std::vector<Value> names;
+    for (const std::string& parameter : callable.macro->signature->parameters) names.push_back(Value::text(parameter));
+    return Value::tuple(std::move(names));
 }
 
 Value boundMethod(const Value& object, std::string_view name) {
@@ -79,7 +86,8 @@ SliceBounds resolveSlice(int64_t length, const Value& start, const Value& stop, 
     SliceBounds bounds;
     if (!step.isNone()) {
         if (!step.asInteger()) fail(fmt::format("a slice step must be a whole number, not {}", step.typeName()));
-        bounds.step = std::clamp<int64_t>(*step.asInteger(), -length - 1, length + 1);
+        constexpr int64_t kMaxStep = int64_t{1} << 32;  // beyond any length, and no sum with one overflows
+        bounds.step = std::clamp(*step.asInteger(), -kMaxStep, kMaxStep);
     }
     if (bounds.step == 0) fail("a slice step must not be zero");
     const bool isForward = bounds.step > 0;
@@ -88,6 +96,16 @@ SliceBounds resolveSlice(int64_t length, const Value& start, const Value& stop, 
     bounds.start = clampBound(start, length, isForward ? 0 : length - 1, lowest, highest);
     bounds.stop = clampBound(stop, length, isForward ? length : -1, lowest, highest);
     return bounds;
+}
+
+// The numbers are all there already; only the bounds that printing shows have to be found.
+Value sliceRange(const List& range, const SliceBounds& bounds, std::vector<Value> items) {
+    auto out = std::make_shared<List>();
+    out->kind = ListKind::Range;
+    out->items = std::move(items);
+    const auto& [start, stop, step] = range.range;
+    out->range = {start + bounds.start * step, start + bounds.stop * step, step * bounds.step};
+    return Value::Data{ListPtr{std::move(out)}};
 }
 
 Text sliceText(Runtime& runtime, const Text& text, const SliceBounds& bounds, const std::vector<size_t>& starts) {
@@ -108,12 +126,20 @@ Text sliceText(Runtime& runtime, const Text& text, const SliceBounds& bounds, co
 Value getAttribute(const Value& object, std::string_view name) {
     if (object.isUndefined()) failUndefined(object);
     if (hasMethod(object, name)) return boundMethod(object, name);
+    // Such a method hides the key of the same name, although it cannot be called.
+    if (isChangingMethod(object, name)) return Value::undefined(fmt::format("{}.{}", object.typeName(), name));
     const Value* found = nullptr;
     if (const Map* map = object.asMap()) found = map->find(name);
     if (const auto* space = object.as<NamespacePtr>()) found = (*space)->find(name);
+    if (const List* list = object.asList(); list && list->kind == ListKind::Group) {
+        if (name == "grouper") return list->items[0];
+        if (name == "list") return list->items[1];
+    }
     if (const auto* loop = object.as<LoopPtr>()) return loopAttribute(**loop, name);
-    if (const auto* callable = object.as<CallablePtr>(); callable && name == "name" && (*callable)->macro)
-        return Value::text((*callable)->name);
+    if (const auto* callable = object.as<CallablePtr>(); callable && (*callable)->macro) {
+        if (name == "name") return Value::text((*callable)->name);
+        if (name == "arguments") return macroArguments(**callable);
+    }
     return found ? *found : Value::undefined(std::string{name});
 }
 
@@ -122,12 +148,35 @@ Value getItem(Runtime& runtime, const Value& object, const Value& index) {
     if (const Map* map = object.asMap()) {
         for (const auto& [key, value] : map->entries)
             if (valuesEqual(runtime, key, index)) return value;
-    } else if (object.asText() || object.asList()) {
+    } else if (object.asText() || (object.asList() && object.asList()->isSequence())) {
         if (const auto place = index.asInteger()) return sequenceItem(runtime, object, *place);
     }
     // As Jinja does: what is no item may be an attribute.
     if (const Text* name = index.asText()) return getAttribute(object, name->bytes());
     return Value::undefined(toLiteral(runtime, index).bytes());
+}
+
+void checkKey(const Value& key) {
+    const List* list = key.asList();
+    if (key.asMap() || (list && !list->isTuple() && list->kind != ListKind::Range))
+        fail(fmt::format("a {} cannot be the key of a map", key.typeName()));
+    if (list && list->isTuple())
+        for (const Value& item : list->items) checkKey(item);
+}
+
+void setEntry(Runtime& runtime, std::vector<std::pair<Value, Value>>& entries, Value key, Value value) {
+    checkKey(key);
+    for (auto& [name, current] : entries) {
+        if (!valuesEqual(runtime, name, key)) continue;
+        current = std::move(value);
+        return;
+    }
+    entries.emplace_back(std::move(key), std::move(value));
+}
+
+void checkAttributeName(std::string_view name) {
+    if (name.starts_with('_'))
+        fail(fmt::format("a namespace cannot have the attribute '{}': names must not begin with an underscore", name));
 }
 
 Value getSlice(Runtime& runtime, const Value& object, const Value& start, const Value& stop, const Value& step) {
@@ -139,13 +188,14 @@ Value getSlice(Runtime& runtime, const Value& object, const Value& start, const 
         return Value{sliceText(runtime, *text, bounds, starts)};
     }
     const List* list = object.asList();
-    if (!list) fail(fmt::format("a value of type {} cannot be sliced", object.typeName()));
+    if (!list || !list->isSequence()) fail(fmt::format("a value of type {} cannot be sliced", object.typeName()));
     const auto bounds = resolveSlice(static_cast<int64_t>(list->items.size()), start, stop, step);
     std::vector<Value> items;
     for (int64_t i = bounds.start; bounds.step > 0 ? i < bounds.stop : i > bounds.stop; i += bounds.step)
         items.push_back(list->items[static_cast<size_t>(i)]);
     runtime.spendBytes(items.size() * sizeof(Value));
-    return list->isTuple ? Value::tuple(std::move(items)) : Value::list(std::move(items));
+    if (list->kind == ListKind::Range) return sliceRange(*list, bounds, std::move(items));
+    return list->isTuple() ? Value::tuple(std::move(items)) : Value::list(std::move(items));
 }
 
 std::vector<Value> iterate(Runtime& runtime, const Value& value) {
@@ -154,7 +204,11 @@ std::vector<Value> iterate(Runtime& runtime, const Value& value) {
         return list->items;
     }
     std::vector<Value> items;
-    if (const Map* map = value.asMap()) {
+    if (const auto* generator = value.as<GeneratorPtr>()) {
+        Generator& source = **generator;
+        items.assign(source.items.begin() + static_cast<std::ptrdiff_t>(source.next), source.items.end());
+        source.next = source.items.size();
+    } else if (const Map* map = value.asMap()) {
         for (const auto& [key, entry] : map->entries) items.push_back(key);
     } else if (const Text* text = value.asText()) {
         const std::vector<size_t> starts = codePointStarts(text->bytes());
@@ -167,9 +221,13 @@ std::vector<Value> iterate(Runtime& runtime, const Value& value) {
     return items;
 }
 
-Value getPath(Runtime& runtime, const Value& object, const Value& path) {
+Value getPath(Runtime& runtime, const Value& object, const Value& path, const Value* absent) {
+    const auto step = [&](const Value& from, const Value& index) {
+        const Value found = getItem(runtime, from, index);
+        return found.isUndefined() && absent ? *absent : found;
+    };
     const Text* text = path.asText();
-    if (!text) return getItem(runtime, object, path);
+    if (!text) return step(object, path);
     Value current = object;
     std::string_view rest = text->bytes();
     while (true) {
@@ -178,7 +236,7 @@ Value getPath(Runtime& runtime, const Value& object, const Value& path) {
         int64_t index = 0;
         const auto parsed = std::from_chars(part.data(), part.data() + part.size(), index);
         const bool isIndex = !part.empty() && parsed.ec == std::errc{} && parsed.ptr == part.data() + part.size();
-        current = getItem(runtime, current, isIndex ? Value::integer(index) : Value::text(std::string{part}));
+        current = step(current, isIndex ? Value::integer(index) : Value::text(std::string{part}));
         if (dot == std::string_view::npos) return current;
         rest.remove_prefix(dot + 1);
     }

@@ -48,6 +48,8 @@ struct Expression {
     Value constant;
     std::vector<ExpressionPtr> children;
     std::vector<std::pair<std::string, ExpressionPtr>> named;
+    ExpressionPtr unpackedList;  // "*items" of a call, null if none
+    ExpressionPtr unpackedMap;   // "**items"
     std::vector<std::string> operators;
     const FilterEntry* filter = nullptr;
     const TestEntry* test = nullptr;
@@ -64,6 +66,10 @@ struct Signature {
     std::string name;
     std::vector<std::string> parameters;
     std::vector<ExpressionPtr> defaults;  // of the last parameters
+    // What the body asks for by these names; a call may give surplus arguments or a caller only then.
+    bool usesVarargs = false;
+    bool usesKwargs = false;
+    bool usesCaller = false;
 };
 
 enum class StatementKind {
@@ -89,6 +95,7 @@ struct Statement {
     std::vector<Target> targets;
     std::vector<ExpressionPtr> expressions;
     std::vector<Body> bodies;
+    bool isRecursive = false;  // of a for loop
     std::shared_ptr<Signature> signature;
     std::shared_ptr<Body> sharedBody;  // of macros and callers, which outlive the statement's run
 };

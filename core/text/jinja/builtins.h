@@ -34,6 +34,8 @@ const TestEntry* findTest(std::string_view name);
 
 // A method of a text, map, loop or namespace by name; false if the object has no such method.
 bool hasMethod(const Value& object, std::string_view name);
+// A method of Python's that would change the object, which the sandbox does not let templates do ("append", "update").
+bool isChangingMethod(const Value& object, std::string_view name);
 Value callMethod(Runtime& runtime, const Value& object, std::string_view name, Arguments& arguments);
 
 // Operators and access, with Python's rules.
@@ -47,10 +49,16 @@ Value negate(const Value& value);
 Value getAttribute(const Value& object, std::string_view name);
 Value getItem(Runtime& runtime, const Value& object, const Value& index);
 Value getSlice(Runtime& runtime, const Value& object, const Value& start, const Value& stop, const Value& step);
-// The items a for loop walks: of a list, the keys of a map, the characters of a text.
+// Throws Failure if the value cannot be the key of a map, as lists and maps cannot.
+void checkKey(const Value& key);
+// Sets a key of a map that is being made. Throws as checkKey.
+void setEntry(Runtime& runtime, std::vector<std::pair<Value, Value>>& entries, Value key, Value value);
+// Throws Failure for names with an underscore in front, which the sandbox keeps off namespaces.
+void checkAttributeName(std::string_view name);
+// The items a for loop walks: of a list, the keys of a map, the characters of a text. Uses up a generator.
 std::vector<Value> iterate(Runtime& runtime, const Value& value);
-// An attribute path as filters take it: "a.b.0", or an integer.
-Value getPath(Runtime& runtime, const Value& object, const Value& path);
+// An attribute path as filters take it: "a.b.0", or an integer. `absent` (may be null) stands for what does not exist.
+Value getPath(Runtime& runtime, const Value& object, const Value& path, const Value* absent = nullptr);
 
 // "%s" % values and "{}".format(values).
 Text formatPercent(Runtime& runtime, const Text& pattern, const Value& values);

@@ -112,15 +112,7 @@ Value Interpreter::evaluateMap(const Expression& expression) {
         Value key = evaluate(*expression.children[i]);
         Value value = evaluate(*expression.children[i + 1]);
         m_at = expression.at;
-        if (key.asMap() || (key.asList() && !key.asList()->isTuple))
-            fail(fmt::format("a {} cannot be the key of a map", key.typeName()));
-        const auto same = std::find_if(entries.begin(), entries.end(),
-                                       [&](const auto& entry) { return valuesEqual(m_runtime, entry.first, key); });
-        if (same != entries.end()) {
-            same->second = std::move(value);
-        } else {
-            entries.emplace_back(std::move(key), std::move(value));
-        }
+        setEntry(m_runtime, entries, std::move(key), std::move(value));
     }
     return Value::map(std::move(entries));
 }
@@ -162,8 +154,24 @@ Arguments Interpreter::evaluateArguments(const Expression& call, size_t first) {
     Arguments arguments;
     arguments.positional = evaluateAll(call, first);
     for (const auto& [name, value] : call.named) arguments.named.emplace_back(name, evaluate(*value));
+    unpackArguments(call, arguments);
     m_at = call.at;
     return arguments;
+}
+
+void Interpreter::unpackArguments(const Expression& call, Arguments& arguments) {
+    if (call.unpackedList)
+        for (Value& item : iterate(m_runtime, evaluate(*call.unpackedList)))
+            arguments.positional.push_back(std::move(item));
+    if (!call.unpackedMap) return;
+    const Value values = evaluate(*call.unpackedMap);
+    if (!values.asMap()) fail(fmt::format("** needs a map, not {}", values.typeName()));
+    for (const auto& [key, value] : values.asMap()->entries) {
+        if (!key.asText()) fail("**: the names of arguments must be texts");
+        const std::string& name = key.asText()->bytes();
+        if (arguments.find(SIZE_MAX, name)) fail(fmt::format("the argument '{}' is given twice", name));
+        arguments.named.emplace_back(name, value);
+    }
 }
 
 Value Interpreter::evaluateFilter(const Expression& filter, const Value* blockInput) {
@@ -190,6 +198,9 @@ Value Interpreter::evaluateCall(const Expression& call, const Value* caller) {
             return callMethod(m_runtime, object, callee.name, arguments);
         }
         m_at = callee.at;
+        if (isChangingMethod(object, callee.name))
+            fail(fmt::format("a {} cannot be changed in place by '{}'; write {{% set x = x + [item] %}} or the like",
+                             object.typeName(), callee.name));
         const Value attribute = getAttribute(object, callee.name);
         if (attribute.isUndefined())
             fail(fmt::format("a value of type {} has no method '{}'", object.typeName(), callee.name));
@@ -205,6 +216,7 @@ Value Interpreter::evaluateCall(const Expression& call, const Value* caller) {
 
 Value Interpreter::call(const Value& callee, Arguments& arguments) {
     if (const auto* undefined = callee.as<Undefined>()) fail(fmt::format("'{}' is undefined", undefined->name));
+    if (const auto* loop = callee.as<LoopPtr>()) return callLoop(*loop, arguments);
     const auto* callable = callee.as<CallablePtr>();
     if (!callable) fail(fmt::format("a value of type {} cannot be called", callee.typeName()));
     const CallablePtr keepAlive = *callable;
@@ -215,21 +227,21 @@ Value Interpreter::call(const Value& callee, Arguments& arguments) {
 
 Value Interpreter::callMacro(const Macro& macro, Arguments& arguments) {
     const DepthGuard guard{m_depth};
-    const Signature& signature = *macro.signature;
-    const size_t count = signature.parameters.size();
-    if (arguments.positional.size() > count)
-        fail(fmt::format("the macro '{}' takes {} argument(s), {} given", signature.name, count,
-                         arguments.positional.size()));
-    for (const auto& [name, value] : arguments.named)
-        if (name != "caller" &&
-            std::find(signature.parameters.begin(), signature.parameters.end(), name) == signature.parameters.end())
-            fail(fmt::format("the macro '{}' has no parameter '{}'", signature.name, name));
     const Position callPlace = m_at;
     const ScopeGuard scope{m_scope, macro.scope};
     const OutputGuard output{m_out};
+    bindSurplus(*macro.signature, arguments);
+    bindParameters(*macro.signature, arguments);
+    run(*macro.body);
+    m_at = callPlace;
+    return Value{std::move(output.text())};
+}
+
+void Interpreter::bindParameters(const Signature& signature, const Arguments& arguments) {
+    const size_t count = signature.parameters.size();
+    const size_t firstDefault = count - signature.defaults.size();
     for (size_t i = 0; i < count; ++i) {
         const std::string& name = signature.parameters[i];
-        const size_t firstDefault = count - signature.defaults.size();
         if (const Value* given = arguments.find(i, name)) {
             m_scope->set(name, *given);
         } else {
@@ -237,11 +249,34 @@ Value Interpreter::callMacro(const Macro& macro, Arguments& arguments) {
                          i < firstDefault ? Value::undefined(name) : evaluate(*signature.defaults[i - firstDefault]));
         }
     }
-    for (const auto& [name, value] : arguments.named)
-        if (name == "caller") m_scope->set(name, value);
-    run(*macro.body);
-    m_at = callPlace;
-    return Value{std::move(output.text())};
+}
+
+// Arguments that no parameter takes: varargs and kwargs if the macro speaks of them, the caller of a call block.
+void Interpreter::bindSurplus(const Signature& signature, const Arguments& arguments) {
+    const auto& parameters = signature.parameters;
+    std::vector<Value> surplus;
+    for (size_t i = parameters.size(); i < arguments.positional.size(); ++i) surplus.push_back(arguments.positional[i]);
+    if (!surplus.empty() && !signature.usesVarargs)
+        fail(fmt::format("the macro '{}' takes {} argument(s), {} given", signature.name, parameters.size(),
+                         arguments.positional.size()));
+    const Value* caller = nullptr;
+    std::vector<std::pair<Value, Value>> named;
+    for (const auto& [name, value] : arguments.named) {
+        const auto known = std::find(parameters.begin(), parameters.end(), name);
+        const bool isParameter = known != parameters.end();
+        if (isParameter && static_cast<size_t>(known - parameters.begin()) >= arguments.positional.size()) continue;
+        if (name == "caller" && signature.usesCaller && !isParameter) {
+            caller = &value;
+        } else if (!isParameter && signature.usesKwargs) {
+            named.emplace_back(Value::text(name), value);
+        } else {
+            fail(isParameter ? fmt::format("the macro '{}' is given '{}' twice", signature.name, name)
+                             : fmt::format("the macro '{}' has no parameter '{}'", signature.name, name));
+        }
+    }
+    if (signature.usesVarargs) m_scope->set("varargs", Value::tuple(std::move(surplus)));
+    if (signature.usesKwargs) m_scope->set("kwargs", Value::map(std::move(named)));
+    if (signature.usesCaller) m_scope->set("caller", caller ? *caller : Value::undefined("caller"));
 }
 
 }  // namespace wb::core::jinja

@@ -43,6 +43,8 @@ void ExpressionParser::updateDepth(Expression& expression) const {
     for (const auto& child : expression.children)
         if (child) expression.depth = std::max(expression.depth, child->depth + 1);
     for (const auto& [name, child] : expression.named) expression.depth = std::max(expression.depth, child->depth + 1);
+    for (const auto* child : {expression.unpackedList.get(), expression.unpackedMap.get()})
+        if (child) expression.depth = std::max(expression.depth, child->depth + 1);
     if (expression.depth > kMaxExpressionDepth)
         m_stream.failAt(expression.at,
                         fmt::format("this expression is more than {} operations deep; split it with {{% set %}}",
@@ -188,6 +190,9 @@ ExpressionPtr ExpressionParser::parsePrimary() {
             } else {
                 value->kind = ExpressionKind::Name;
                 value->name = name;
+                m_specialNames.varargs = m_specialNames.varargs || name == "varargs";
+                m_specialNames.kwargs = m_specialNames.kwargs || name == "kwargs";
+                m_specialNames.caller = m_specialNames.caller || name == "caller";
             }
             return value;
         }
@@ -316,9 +321,13 @@ void ExpressionParser::parseCallArguments(Expression& call) {
         if (!isFirst) m_stream.expectOperator(",");
         isFirst = false;
         if (m_stream.isOperator(")")) break;
-        if (m_stream.isOperator("*") || m_stream.isOperator("**"))
-            m_stream.failAt(m_stream.current().at, "unpacking arguments with * or ** is not supported",
-                            ErrorCode::Unsupported);
+        if (m_stream.isOperator("*") || m_stream.isOperator("**")) {
+            ExpressionPtr& unpacked = m_stream.isOperator("*") ? call.unpackedList : call.unpackedMap;
+            if (unpacked || call.unpackedMap) m_stream.failHere("only one * and one ** in this order can be unpacked");
+            m_stream.take();
+            unpacked = parseExpression();
+            continue;
+        }
         const bool isNamed =
             m_stream.is(TokenType::Name) && m_stream.next().type == TokenType::Operator && m_stream.next().text == "=";
         if (isNamed) {
@@ -326,7 +335,8 @@ void ExpressionParser::parseCallArguments(Expression& call) {
             m_stream.take();
             call.named.emplace_back(std::move(name), parseExpression());
         } else {
-            if (!call.named.empty()) m_stream.failHere("a positional argument follows a named one");
+            if (!call.named.empty() || call.unpackedList || call.unpackedMap)
+                m_stream.failHere("a positional argument follows a named or unpacked one");
             call.children.push_back(parseExpression());
         }
     }

@@ -25,6 +25,14 @@ public:
 
     ExpressionPtr make(ExpressionKind kind, Position at, std::vector<ExpressionPtr> children = {}) const;
 
+    // Names with a meaning inside a macro that were read so far. The parser sets them back where a macro begins.
+    struct SpecialNames {
+        bool varargs = false;
+        bool kwargs = false;
+        bool caller = false;
+    };
+    SpecialNames& specialNames() { return m_specialNames; }
+
 private:
     class DepthGuard;
 
@@ -52,6 +60,7 @@ private:
     bool startsTestArgument() const;
 
     TokenStream& m_stream;
+    SpecialNames m_specialNames;
     int m_depth = 0;
 };
 

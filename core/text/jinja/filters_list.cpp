@@ -61,6 +61,7 @@ Value length(Runtime& runtime, const Value& input, Arguments&) {
     if (const List* list = input.asList()) return Value::integer(static_cast<int64_t>(list->items.size()));
     if (const Map* map = input.asMap()) return Value::integer(static_cast<int64_t>(map->entries.size()));
     if (input.isUndefined()) return Value::integer(0);
+    if (const auto* loop = input.as<LoopPtr>()) return Value::integer(static_cast<int64_t>((*loop)->items.size()));
     fail(fmt::format("a value of type {} has no length", input.typeName()));
 }
 
@@ -75,11 +76,16 @@ Value join(Runtime& runtime, const Value& input, Arguments& arguments) {
 }
 
 Value first(Runtime& runtime, const Value& input, Arguments&) {
+    if (const auto* generator = input.as<GeneratorPtr>()) {
+        Generator& source = **generator;
+        if (source.next < source.items.size()) return source.items[source.next++];
+    }
     const std::vector<Value> items = iterate(runtime, input);
     return items.empty() ? Value::undefined("the first item of an empty sequence") : items.front();
 }
 
 Value last(Runtime& runtime, const Value& input, Arguments&) {
+    if (input.as<GeneratorPtr>()) fail("last does not work on a generator; put 'list' in between");
     const std::vector<Value> items = iterate(runtime, input);
     return items.empty() ? Value::undefined("the last item of an empty sequence") : items.back();
 }
@@ -92,9 +98,11 @@ Value reverse(Runtime& runtime, const Value& input, Arguments&) {
         for (size_t i = starts.size() - 1; i-- > 0;) out.append(*text, starts[i], starts[i + 1]);
         return Value{std::move(out)};
     }
+    const bool isGenerator = input.as<GeneratorPtr>() != nullptr;
     std::vector<Value> items = iterate(runtime, input);
     std::reverse(items.begin(), items.end());
-    return Value::list(std::move(items));
+    // Python can walk all but a generator backwards without making a list.
+    return isGenerator ? Value::list(std::move(items)) : Value::generator(std::move(items));
 }
 
 Value sortBy(Runtime& runtime, std::vector<Value> items, const Key& key, bool isReversed) {
@@ -138,12 +146,13 @@ Value unique(Runtime& runtime, const Value& input, Arguments& arguments) {
     std::vector<Value> kept;
     for (Value& item : iterate(runtime, input)) {
         Value itemKey = key.of(runtime, item);
+        checkKey(itemKey);
         const auto same = [&](const Value& other) { return valuesEqual(runtime, other, itemKey); };
         if (std::any_of(seen.begin(), seen.end(), same)) continue;
         seen.push_back(std::move(itemKey));
         kept.push_back(std::move(item));
     }
-    return Value::list(std::move(kept));
+    return Value::generator(std::move(kept));
 }
 
 Value extreme(Runtime& runtime, const Value& input, Arguments& arguments, bool wantsLargest) {
@@ -171,9 +180,9 @@ Value sum(Runtime& runtime, const Value& input, Arguments& arguments) {
 }
 
 Value items(Runtime& runtime, const Value& input, Arguments& arguments) {
-    if (input.isUndefined()) return Value::list({});
+    if (input.isUndefined()) return Value::generator({});
     if (!input.asMap()) fail(fmt::format("items needs a map, not {}", input.typeName()));
-    return callMethod(runtime, input, "items", arguments);
+    return Value::generator(iterate(runtime, callMethod(runtime, input, "items", arguments)));
 }
 
 // The arguments from number `first` on, as the filter or test that is applied to each item receives them.
@@ -184,17 +193,19 @@ Arguments argumentsFrom(const Arguments& arguments, size_t first) {
     return rest;
 }
 
+// map, select and their kin take anything false for an empty list.
+std::vector<Value> iterateUnlessFalse(Runtime& runtime, const Value& value) {
+    return value.truthy() ? iterate(runtime, value) : std::vector<Value>{};
+}
+
 Value map(Runtime& runtime, const Value& input, Arguments& arguments) {
-    std::vector<Value> values = iterate(runtime, input);
+    std::vector<Value> values = iterateUnlessFalse(runtime, input);
     if (arguments.positional.empty()) {
         arguments.expect("map", 0, {"attribute", "default"});
         const Value& attribute = arguments.require("map", 0, "attribute");
         const Value* absent = arguments.find(1, "default");
-        for (Value& value : values) {
-            value = getPath(runtime, value, attribute);
-            if (value.isUndefined() && absent) value = *absent;
-        }
-        return Value::list(std::move(values));
+        for (Value& value : values) value = getPath(runtime, value, attribute, absent);
+        return Value::generator(std::move(values));
     }
     const std::string& name = requireText(arguments.positional[0], "map").bytes();
     const FilterEntry* filter = findFilter(name);
@@ -204,7 +215,7 @@ Value map(Runtime& runtime, const Value& input, Arguments& arguments) {
         Arguments rest = argumentsFrom(arguments, 1);
         value = filter->apply(runtime, value, rest);
     }
-    return Value::list(std::move(values));
+    return Value::generator(std::move(values));
 }
 
 // select, reject, selectattr and rejectattr: `path` (null for the item itself) picks what is tested.
@@ -217,13 +228,13 @@ Value selectBy(Runtime& runtime, const Value& input, const Arguments& arguments,
         if (!test) failUnsupported(fmt::format("the test '{}' is not supported", name));
     }
     std::vector<Value> kept;
-    for (Value& item : iterate(runtime, input)) {
+    for (Value& item : iterateUnlessFalse(runtime, input)) {
         runtime.spendSteps(1);
         const Value tested = path ? getPath(runtime, item, *path) : item;
         Arguments rest = argumentsFrom(arguments, testIndex + 1);
         if ((test ? test->holds(runtime, tested, rest) : tested.truthy()) == wanted) kept.push_back(std::move(item));
     }
-    return Value::list(std::move(kept));
+    return Value::generator(std::move(kept));
 }
 
 template <bool Wanted>
@@ -235,6 +246,85 @@ template <bool Wanted>
 Value selectAttribute(Runtime& runtime, const Value& input, Arguments& arguments) {
     const Value path = arguments.require(Wanted ? "selectattr" : "rejectattr", 0, "attribute");
     return selectBy(runtime, input, arguments, &path, Wanted);
+}
+
+int64_t requireCount(Arguments& arguments, std::string_view filter, std::string_view argument) {
+    arguments.expect(filter, 2, {argument, "fill_with"});
+    const int64_t count = requireInteger(arguments.require(filter, 0, argument), filter);
+    if (count < 1) fail(fmt::format("{}: the number must be at least 1", filter));
+    return count;
+}
+
+// Lists of `linecount` items; the last one is filled up if fill_with is given.
+Value batch(Runtime& runtime, const Value& input, Arguments& arguments) {
+    const auto count = static_cast<size_t>(requireCount(arguments, "batch", "linecount"));
+    const Value* fill = arguments.find(1, "fill_with");
+    const std::vector<Value> items = iterate(runtime, input);
+    std::vector<Value> batches;
+    for (size_t begin = 0; begin < items.size(); begin += std::min(count, items.size() - begin)) {
+        const size_t end = begin + std::min(count, items.size() - begin);
+        std::vector<Value> batch{items.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 items.begin() + static_cast<std::ptrdiff_t>(end)};
+        if (fill && !fill->isNone()) {
+            runtime.spendBytes((count - batch.size()) * sizeof(Value));
+            batch.resize(count, *fill);
+        }
+        batches.push_back(Value::list(std::move(batch)));
+    }
+    return Value::generator(std::move(batches));
+}
+
+// So many columns of nearly equal length; short ones are filled up if fill_with is given.
+Value slice(Runtime& runtime, const Value& input, Arguments& arguments) {
+    const auto count = static_cast<size_t>(requireCount(arguments, "slice", "slices"));
+    const Value* fill = arguments.find(1, "fill_with");
+    const std::vector<Value> items = iterate(runtime, input);
+    runtime.spendBytes(count * sizeof(Value));
+    const size_t length = items.size() / count;
+    const size_t longer = items.size() % count;
+    std::vector<Value> columns;
+    size_t begin = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const size_t end = begin + length + (i < longer ? 1 : 0);
+        std::vector<Value> column{items.begin() + static_cast<std::ptrdiff_t>(begin),
+                                  items.begin() + static_cast<std::ptrdiff_t>(end)};
+        if (fill && !fill->isNone() && i >= longer) column.push_back(*fill);
+        columns.push_back(Value::list(std::move(column)));
+        begin = end;
+    }
+    return Value::generator(std::move(columns));
+}
+
+// Pairs of a key and the items that have it, in the order of the keys.
+Value groupby(Runtime& runtime, const Value& input, Arguments& arguments) {
+    arguments.expect("groupby", 3, {"attribute", "default", "case_sensitive"});
+    const Value& attribute = arguments.require("groupby", 0, "attribute");
+    const Value* absent = arguments.find(1, "default");
+    Key fold;
+    fold.isCaseSensitive = isTruthy(arguments.find(2, "case_sensitive"));
+    struct Item {
+        Value folded;
+        Value key;
+        Value value;
+    };
+    std::vector<Item> sorted;
+    for (Value& value : iterate(runtime, input)) {
+        Value key = getPath(runtime, value, attribute, absent);
+        Value folded = fold.fold(runtime, key);
+        sorted.push_back({std::move(folded), std::move(key), std::move(value)});
+    }
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [&](const Item& a, const Item& b) { return compareValues(runtime, a.folded, b.folded) < 0; });
+    std::vector<Value> groups;
+    for (size_t begin = 0; begin < sorted.size();) {
+        std::vector<Value> members;
+        size_t end = begin;
+        for (; end < sorted.size() && valuesEqual(runtime, sorted[end].folded, sorted[begin].folded); ++end)
+            members.push_back(sorted[end].value);
+        groups.push_back(Value::view(ListKind::Group, {sorted[begin].key, Value::list(std::move(members))}));
+        begin = end;
+    }
+    return Value::list(std::move(groups));
 }
 
 constexpr FilterEntry kFilters[] = {
@@ -257,9 +347,14 @@ constexpr FilterEntry kFilters[] = {
     {"reject", select<false>},
     {"selectattr", selectAttribute<true>},
     {"rejectattr", selectAttribute<false>},
+    {"batch", batch},
+    {"slice", slice},
+    {"groupby", groupby},
     {"attr",
      [](Runtime&, const Value& input, Arguments& arguments) {
-         return getAttribute(input, requireText(arguments.require("attr", 0, "name"), "attr").bytes());
+         const std::string& name = requireText(arguments.require("attr", 0, "name"), "attr").bytes();
+         // Unlike a dot, this filter never looks at the keys of a map.
+         return input.asMap() && !hasMethod(input, name) ? Value::undefined(name) : getAttribute(input, name);
      }},
 };
 

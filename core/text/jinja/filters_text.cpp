@@ -64,7 +64,7 @@ Value indent(Runtime& runtime, const Value& input, Arguments& arguments) {
         runtime.checkTextSize(static_cast<size_t>(count));
         unit = Text{std::string(static_cast<size_t>(count), ' ')};
     }
-    Text source = toText(runtime, input);
+    Text source = requireText(input, "indent");
     source.append("\n");  // so that a last empty line counts
     const std::vector<Text> lines = splitLines(source, false);
     Text out;
@@ -76,6 +76,58 @@ Value indent(Runtime& runtime, const Value& input, Arguments& arguments) {
         out.append(lines[i]);
         runtime.checkTextSize(out.size());
     }
+    runtime.chargeText(out.size());
+    return Value{std::move(out)};
+}
+
+Value center(Runtime& runtime, const Value& input, Arguments& arguments) {
+    arguments.expect("center", 1, {"width"});
+    const Value* width = arguments.find(0, "width");
+    const Text text = toText(runtime, input);
+    return Value{padText(runtime, text, width ? requireInteger(*width, "center") : 80, Text{" "}, Ends::Both)};
+}
+
+// Runs of letters, digits and underscores.
+Value wordcount(Runtime& runtime, const Value& input, Arguments&) {
+    const Text text = toText(runtime, input);
+    int64_t words = 0;
+    bool isInside = false;
+    for (size_t position = 0; position < text.size();) {
+        const CodePoint point = codePointAt(text.bytes(), position);
+        const bool isWord = isAlphabetic(point.value) || isNumeric(point.value) || point.value == '_';
+        if (isWord && !isInside) ++words;
+        isInside = isWord;
+        position += point.length;
+    }
+    return Value::integer(words);
+}
+
+// Cuts at `length` code points, the end mark included, and then back to the last space unless words may be cut.
+Value truncateText(Runtime& runtime, const Value& input, Arguments& arguments) {
+    arguments.expect("truncate", 4, {"length", "killwords", "end", "leeway"});
+    const auto integerOr = [&](size_t index, std::string_view name, int64_t absent) {
+        const Value* value = arguments.find(index, name);
+        return value && !value->isNone() ? requireInteger(*value, "truncate") : absent;
+    };
+    const int64_t length = integerOr(0, "length", 255);
+    const int64_t leeway = integerOr(3, "leeway", 5);
+    const Value* endValue = arguments.find(2, "end");
+    const Text end = endValue ? requireText(*endValue, "truncate") : Text{"..."};
+    // As Python has it, whatever is short enough passes.
+    const auto count = static_cast<size_t>(std::max<int64_t>(length + leeway, 0));
+    const bool isShortList = input.asList() && input.asList()->items.size() <= count;
+    const bool isShortMap = input.asMap() && input.asMap()->entries.size() <= count;
+    if (input.isUndefined() || isShortList || isShortMap) return input;
+    const Text& text = requireText(input, "truncate");
+    const auto endLength = static_cast<int64_t>(codePointCount(end.bytes()));
+    if (length < endLength) fail(fmt::format("truncate: the length must be at least {}", endLength));
+    if (leeway < 0) fail("truncate: the leeway must not be negative");
+    const std::vector<size_t> starts = codePointStarts(text.bytes());
+    if (static_cast<int64_t>(starts.size()) - 1 <= length + leeway) return input;
+    Text out = text.slice(0, starts[static_cast<size_t>(length - endLength)]);
+    const size_t space = out.bytes().rfind(' ');
+    if (!isTruthy(arguments.find(1, "killwords")) && space != std::string::npos) out = out.slice(0, space);
+    out.append(end);
     runtime.chargeText(out.size());
     return Value{std::move(out)};
 }
@@ -145,10 +197,17 @@ std::optional<Number> parseNumber(std::string_view bytes, auto... base) {
     return isWhole ? std::optional<Number>{value} : std::nullopt;
 }
 
+// Nothing for what is no number at all; Python's larger whole numbers are refused rather than cut.
 std::optional<int64_t> truncate(double value) {
-    constexpr double kLimit = 9.2e18;
-    if (!std::isfinite(value) || std::abs(value) > kLimit) return std::nullopt;
+    constexpr double kLimit = 9223372036854775808.0;
+    if (!std::isfinite(value)) return std::nullopt;
+    if (value >= kLimit || value < -kLimit) failUnsupported("int: whole numbers beyond 64 bits are not supported");
     return static_cast<int64_t>(value);
+}
+
+void requireDefined(const Value& value, std::string_view callee) {
+    if (const auto* undefined = value.as<Undefined>())
+        fail(fmt::format("{}: '{}' is undefined", callee, undefined->name));
 }
 
 Value toInteger(Runtime&, const Value& input, Arguments& arguments) {
@@ -157,6 +216,7 @@ Value toInteger(Runtime&, const Value& input, Arguments& arguments) {
     const Value* base = arguments.find(1, "base");
     const int64_t radix = base ? requireInteger(*base, "int") : 10;
     if (radix < 2 || radix > 36) fail(fmt::format("int: the base must be 2 to 36, not {}", radix));
+    requireDefined(input, "int");
     std::optional<int64_t> result = input.asInteger();
     if (!result && input.asNumber()) result = truncate(*input.asNumber());
     if (const Text* text = input.asText()) {
@@ -170,6 +230,7 @@ Value toInteger(Runtime&, const Value& input, Arguments& arguments) {
 
 Value toFloat(Runtime&, const Value& input, Arguments& arguments) {
     arguments.expect("float", 1, {"default"});
+    requireDefined(input, "float");
     std::optional<double> result = input.asNumber();
     if (const Text* text = input.asText()) result = parseNumber<double>(text->bytes());
     if (result) return Value::number(*result);
@@ -183,23 +244,38 @@ Value absolute(Runtime&, const Value& input, Arguments&) {
     fail(fmt::format("abs needs a number, not {}", input.typeName()));
 }
 
+// To a multiple of a power of ten, halves to the even one.
+int64_t roundInteger(int64_t value, int64_t precision) {
+    int64_t unit = 1;
+    for (; precision < 0; ++precision) unit *= 10;
+    const int64_t rest = (value % unit + unit) % unit;
+    const int64_t below = value - rest;
+    const bool isUp = rest * 2 > unit || (rest * 2 == unit && (below / unit) % 2 != 0);
+    return isUp ? below + unit : below;
+}
+
 Value roundNumber(Runtime&, const Value& input, Arguments& arguments) {
     arguments.expect("round", 2, {"precision", "method"});
     const Value* precisionValue = arguments.find(0, "precision");
     const Value* methodValue = arguments.find(1, "method");
     const int64_t precision = precisionValue ? requireInteger(*precisionValue, "round") : 0;
-    if (precision < 0 || precision > 15) fail("round: the precision must be 0 to 15");
+    if (precision < -18 || precision > 15) fail("round: the precision must be -18 to 15");
     const std::string method = methodValue ? requireText(*methodValue, "round").bytes() : "common";
     const auto number = input.asNumber();
     if (!number) fail(fmt::format("round needs a number, not {}", input.typeName()));
     if (method == "common") {
-        if (input.asInteger()) return Value::integer(*input.asInteger());
+        if (input.asInteger()) return Value::integer(roundInteger(*input.asInteger(), precision));
+        if (precision < 0) {
+            const double unit = std::pow(10.0, static_cast<double>(-precision));
+            return Value::number(std::nearbyint(*number / unit) * unit);
+        }
         // Printing rounds the exact binary value half to even, as Python's round does.
         return Value::number(std::stod(fmt::format("{:.{}f}", *number, static_cast<int>(precision))));
     }
     if (method != "ceil" && method != "floor") fail("round: the method must be 'common', 'ceil' or 'floor'");
     const double scale = std::pow(10.0, static_cast<double>(precision));
-    return Value::number((method == "ceil" ? std::ceil(*number * scale) : std::floor(*number * scale)) / scale);
+    const double whole = method == "ceil" ? std::ceil(*number * scale) : std::floor(*number * scale);
+    return Value::number(whole == 0.0 ? 0.0 : whole / scale);  // Python's whole numbers know no negative zero
 }
 
 Value defaultTo(Runtime&, const Value& input, Arguments& arguments) {
@@ -228,10 +304,14 @@ constexpr FilterEntry kFilters[] = {
     {"title", title},
     {"replace", replace},
     {"indent", indent},
+    {"center", center},
+    {"wordcount", wordcount},
+    {"truncate", truncateText},
     {"string", toTextFilter},
     {"safe", toTextFilter},
     {"escape", escape},
     {"e", escape},
+    {"forceescape", escape},
     {"format", format},
     {"tojson", tojson},
     {"int", toInteger},

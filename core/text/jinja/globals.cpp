@@ -48,27 +48,33 @@ Value range(Runtime& runtime, Arguments& arguments) {
         if (__builtin_add_overflow(value, step, &value)) break;
     }
     runtime.spendBytes(items.size() * sizeof(Value));
-    return Value::list(std::move(items));
+    auto list = std::make_shared<List>();
+    list->kind = ListKind::Range;
+    list->items = std::move(items);
+    list->range = {start, stop, step};
+    return Value::Data{ListPtr{std::move(list)}};
+}
+
+// The entries of a map, or of a list of pairs.
+std::vector<std::pair<Value, Value>> entriesOf(Runtime& runtime, const Value& source) {
+    if (const Map* map = source.asMap()) {
+        runtime.spendBytes(map->entries.size() * 2 * sizeof(Value));
+        return map->entries;
+    }
+    std::vector<std::pair<Value, Value>> entries;
+    for (const Value& item : iterate(runtime, source)) {
+        const std::vector<Value> pair = iterate(runtime, item);
+        if (pair.size() != 2) fail(fmt::format("dict: an item of {} values is no pair", pair.size()));
+        setEntry(runtime, entries, pair[0], pair[1]);
+    }
+    return entries;
 }
 
 Value makeDict(Runtime& runtime, Arguments& arguments) {
-    std::vector<std::pair<Value, Value>> entries;
     if (arguments.positional.size() > 1) fail("dict takes at most one map");
-    if (!arguments.positional.empty()) {
-        const Map* map = arguments.positional[0].asMap();
-        if (!map) fail(fmt::format("dict needs a map, not {}", arguments.positional[0].typeName()));
-        runtime.spendBytes(map->entries.size() * 2 * sizeof(Value));
-        entries = map->entries;
-    }
-    for (const auto& [name, value] : arguments.named) {
-        bool isKnown = false;
-        for (auto& [key, current] : entries) {
-            if (!key.asText() || key.asText()->bytes() != name) continue;
-            current = value;
-            isKnown = true;
-        }
-        if (!isKnown) entries.emplace_back(Value::text(name), value);
-    }
+    std::vector<std::pair<Value, Value>> entries;
+    if (!arguments.positional.empty()) entries = entriesOf(runtime, arguments.positional[0]);
+    for (const auto& [name, value] : arguments.named) setEntry(runtime, entries, Value::text(name), value);
     return Value::map(std::move(entries));
 }
 
@@ -77,6 +83,7 @@ Value makeNamespace(Runtime& runtime, Arguments& arguments) {
     auto space = std::make_shared<Namespace>();
     for (const auto& [key, value] : initial.asMap()->entries) {
         if (!key.asText()) fail("namespace: the names of attributes must be texts");
+        checkAttributeName(key.asText()->bytes());
         space->set(key.asText()->bytes(), value);
     }
     return Value::Data{NamespacePtr{std::move(space)}};

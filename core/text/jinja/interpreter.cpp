@@ -110,8 +110,17 @@ std::vector<Value> Interpreter::filterItems(const Statement& statement, std::vec
 }
 
 Interpreter::Flow Interpreter::runFor(const Statement& statement) {
+    return runLoop(statement, iterate(m_runtime, evaluate(*statement.expressions[0])), 1);
+}
+
+Interpreter::Flow Interpreter::runLoop(const Statement& statement, std::vector<Value> items, int64_t depth) {
     auto loop = std::make_shared<Loop>();
-    loop->items = iterate(m_runtime, evaluate(*statement.expressions[0]));
+    loop->items = std::move(items);
+    loop->depth = depth;
+    if (statement.isRecursive) {
+        loop->recursive = &statement;
+        loop->scope = m_scope;
+    }
     if (statement.expressions[1]) loop->items = filterItems(statement, std::move(loop->items));
     if (loop->items.empty()) {
         if (statement.bodies.size() < 2) return Flow::Next;
@@ -121,6 +130,20 @@ Interpreter::Flow Interpreter::runFor(const Statement& statement) {
     for (; loop->index < loop->items.size(); ++loop->index)
         if (runLoopBody(statement, loop) == Flow::Break) break;
     return Flow::Next;
+}
+
+Value Interpreter::callLoop(const LoopPtr& loop, const Arguments& arguments) {
+    if (!loop->recursive) fail("only the loop of a 'for ... recursive' can be called");
+    arguments.expect("loop", 1);
+    const DepthGuard guard{m_depth};
+    const Position callPlace = m_at;
+    const LoopPtr keepAlive = loop;
+    std::vector<Value> items = iterate(m_runtime, arguments.require("loop", 0, "items"));
+    const ScopeGuard scope{m_scope, keepAlive->scope};
+    const OutputGuard output{m_out};
+    runLoop(*keepAlive->recursive, std::move(items), keepAlive->depth + 1);
+    m_at = callPlace;
+    return Value{std::move(output.text())};
 }
 
 Interpreter::Flow Interpreter::runLoopBody(const Statement& statement, const LoopPtr& loop) {
@@ -173,6 +196,7 @@ void Interpreter::assign(const Target& target, Value value) {
     const auto* space = object ? object->as<NamespacePtr>() : nullptr;
     if (!space) fail(fmt::format("'{}' is not a namespace; its attributes cannot be set", target.name));
     const NamespacePtr keepAlive = *space;
+    checkAttributeName(target.attribute);
     keepAlive->set(target.attribute, std::move(value));
 }
 

@@ -46,6 +46,9 @@ private:
     Flow runStatement(const Statement& statement);
     Flow runIf(const Statement& statement);
     Flow runFor(const Statement& statement);
+    // One walk of a for statement over `items`; `depth` counts recursive walks.
+    Flow runLoop(const Statement& statement, std::vector<Value> items, int64_t depth);
+    Value callLoop(const LoopPtr& loop, const Arguments& arguments);
     Flow runLoopBody(const Statement& statement, const LoopPtr& loop);
     Flow runWith(const Statement& statement);
     void runSetBlock(const Statement& statement);
@@ -70,6 +73,9 @@ private:
     Arguments evaluateArguments(const Expression& call, size_t first);
     Value call(const Value& callee, Arguments& arguments);
     Value callMacro(const Macro& macro, Arguments& arguments);
+    void bindParameters(const Signature& signature, const Arguments& arguments);
+    void bindSurplus(const Signature& signature, const Arguments& arguments);
+    void unpackArguments(const Expression& call, Arguments& arguments);
 
     const ParsedTemplate& m_parsed;
     Runtime& m_runtime;

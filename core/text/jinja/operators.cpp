@@ -20,7 +20,13 @@ Value concatLists(Runtime& runtime, const List& left, const List& right) {
     runtime.spendBytes((left.items.size() + right.items.size()) * sizeof(Value));
     std::vector<Value> items = left.items;
     items.insert(items.end(), right.items.begin(), right.items.end());
-    return left.isTuple ? Value::tuple(std::move(items)) : Value::list(std::move(items));
+    return left.isTuple() ? Value::tuple(std::move(items)) : Value::list(std::move(items));
+}
+
+// Only lists and tuples can be added and repeated.
+const List* asPlainList(const Value& value) {
+    const List* list = value.asList();
+    return list && (list->isTuple() || list->kind == ListKind::List) ? list : nullptr;
 }
 
 Value add(Runtime& runtime, const Value& left, const Value& right) {
@@ -32,9 +38,9 @@ Value add(Runtime& runtime, const Value& left, const Value& right) {
         out.append(*rightText);
         return Value{std::move(out)};
     }
-    const List* leftList = left.asList();
-    const List* rightList = right.asList();
-    if (leftList && rightList && leftList->isTuple == rightList->isTuple)
+    const List* leftList = asPlainList(left);
+    const List* rightList = asPlainList(right);
+    if (leftList && rightList && leftList->isTuple() == rightList->isTuple())
         return concatLists(runtime, *leftList, *rightList);
     failOperands("+", left, right);
 }
@@ -59,7 +65,7 @@ Value repeat(Runtime& runtime, const Value& sequence, int64_t times) {
     std::vector<Value> items;
     if (!list.items.empty())
         for (size_t i = 0; i < count; ++i) items.insert(items.end(), list.items.begin(), list.items.end());
-    return list.isTuple ? Value::tuple(std::move(items)) : Value::list(std::move(items));
+    return list.isTuple() ? Value::tuple(std::move(items)) : Value::list(std::move(items));
 }
 
 int64_t floorDivide(int64_t left, int64_t right) {
@@ -82,6 +88,15 @@ int64_t integerPower(int64_t base, int64_t exponent) {
     return result;
 }
 
+double floatPower(double base, double exponent) {
+    if (base == 0.0 && exponent < 0.0) fail("zero cannot be raised to a negative power");
+    if (base < 0.0 && std::isfinite(exponent) && exponent != std::floor(exponent))
+        failUnsupported("'**' of a negative number with a fraction: complex numbers are not supported");
+    const double result = std::pow(base, exponent);
+    if (std::isinf(result) && std::isfinite(base) && std::isfinite(exponent)) fail("'**': the result is too large");
+    return result;
+}
+
 Value integerBinary(std::string_view op, int64_t left, int64_t right) {
     int64_t result = 0;
     if (op == "/" || op == "//" || op == "%")
@@ -90,7 +105,7 @@ Value integerBinary(std::string_view op, int64_t left, int64_t right) {
     if (op == "//") return Value::integer(floorDivide(left, right));
     if (op == "%") return Value::integer(right == -1 ? 0 : left - floorDivide(left, right) * right);
     if (op == "**") {
-        if (right < 0) return Value::number(std::pow(static_cast<double>(left), static_cast<double>(right)));
+        if (right < 0) return Value::number(floatPower(static_cast<double>(left), static_cast<double>(right)));
         return Value::integer(integerPower(left, right));
     }
     const bool overflows = op == "+"   ? __builtin_add_overflow(left, right, &result)
@@ -106,10 +121,15 @@ Value floatBinary(std::string_view op, double left, double right) {
     if (op == "-") return Value::number(left - right);
     if (op == "*") return Value::number(left * right);
     if (op == "/") return Value::number(left / right);
-    if (op == "//") return Value::number(std::floor(left / right));
-    if (op == "**") return Value::number(std::pow(left, right));
-    const double rest = std::fmod(left, right);
-    return Value::number(rest != 0.0 && (rest < 0.0) != (right < 0.0) ? rest + right : rest);
+    if (op == "**") return Value::number(floatPower(left, right));
+    double rest = std::fmod(left, right);
+    if (rest != 0.0 && (rest < 0.0) != (right < 0.0)) rest += right;
+    if (op == "%") return Value::number(rest == 0.0 ? std::copysign(0.0, right) : rest);
+    // Exact where rounding left / right first would cross a whole number.
+    const double quotient = (left - rest) / right;
+    if (quotient == 0.0) return Value::number(std::copysign(0.0, left / right));
+    const double whole = std::floor(quotient);
+    return Value::number(quotient - whole > 0.5 ? whole + 1.0 : whole);
 }
 
 int compareNumbers(double left, double right) {
@@ -117,7 +137,8 @@ int compareNumbers(double left, double right) {
 }
 
 bool listsEqual(Runtime& runtime, const List& left, const List& right) {
-    if (left.isTuple != right.isTuple || left.items.size() != right.items.size()) return false;
+    const bool isSameKind = left.kind == right.kind || (left.isTuple() && right.isTuple());
+    if (!isSameKind || left.items.size() != right.items.size()) return false;
     for (size_t i = 0; i < left.items.size(); ++i)
         if (!valuesEqual(runtime, left.items[i], right.items[i])) return false;
     return true;
@@ -151,6 +172,9 @@ bool valuesEqual(Runtime& runtime, const Value& left, const Value& right) {
     if (const Map* map = left.asMap()) return right.asMap() && mapsEqual(runtime, *map, *right.asMap());
     if (const auto* space = left.as<NamespacePtr>())
         return right.as<NamespacePtr>() && *space == *right.as<NamespacePtr>();
+    if (const auto* generator = left.as<GeneratorPtr>())
+        return right.as<GeneratorPtr>() && *generator == *right.as<GeneratorPtr>();
+    if (const auto* loop = left.as<LoopPtr>()) return right.as<LoopPtr>() && *loop == *right.as<LoopPtr>();
     return false;
 }
 
@@ -161,9 +185,9 @@ int compareValues(Runtime& runtime, const Value& left, const Value& right) {
     if (leftInteger && rightInteger) return *leftInteger < *rightInteger ? -1 : *leftInteger > *rightInteger ? 1 : 0;
     if (left.asNumber() && right.asNumber()) return compareNumbers(*left.asNumber(), *right.asNumber());
     if (left.asText() && right.asText()) return left.asText()->bytes().compare(right.asText()->bytes());
-    const List* leftList = left.asList();
-    const List* rightList = right.asList();
-    if (leftList && rightList && leftList->isTuple == rightList->isTuple) {
+    const List* leftList = asPlainList(left);
+    const List* rightList = asPlainList(right);
+    if (leftList && rightList && leftList->isTuple() == rightList->isTuple()) {
         const size_t shared = std::min(leftList->items.size(), rightList->items.size());
         for (size_t i = 0; i < shared; ++i) {
             if (valuesEqual(runtime, leftList->items[i], rightList->items[i])) continue;
@@ -189,6 +213,12 @@ bool containsValue(Runtime& runtime, const Value& container, const Value& item) 
         return std::any_of(map->entries.begin(), map->entries.end(),
                            [&](const auto& entry) { return valuesEqual(runtime, entry.first, item); });
     if (container.isUndefined()) return false;
+    if (const auto* generator = container.as<GeneratorPtr>()) {
+        const GeneratorPtr keepAlive = *generator;
+        while (keepAlive->next < keepAlive->items.size())
+            if (valuesEqual(runtime, keepAlive->items[keepAlive->next++], item)) return true;
+        return false;
+    }
     failOperands("in", item, container);
 }
 
@@ -199,8 +229,8 @@ Value applyBinary(Runtime& runtime, std::string_view op, const Value& left, cons
     if (left.asNumber() && right.asNumber()) return floatBinary(op, *left.asNumber(), *right.asNumber());
     if (op == "+") return add(runtime, left, right);
     if (op == "*") {
-        if ((left.asText() || left.asList()) && rightInteger) return repeat(runtime, left, *rightInteger);
-        if ((right.asText() || right.asList()) && leftInteger) return repeat(runtime, right, *leftInteger);
+        if ((left.asText() || asPlainList(left)) && rightInteger) return repeat(runtime, left, *rightInteger);
+        if ((right.asText() || asPlainList(right)) && leftInteger) return repeat(runtime, right, *leftInteger);
     }
     if (op == "%" && left.asText()) return Value{formatPercent(runtime, *left.asText(), right)};
     failOperands(op, left, right);

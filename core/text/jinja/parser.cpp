@@ -122,8 +122,7 @@ private:
             m_stream.failHere(fmt::format("expected 'in', found {}", TokenStream::describe(m_stream.current())));
         statement.expressions.push_back(m_expressions.parseTuple(ConditionalExpressions::Stop));
         statement.expressions.push_back(m_stream.skipName("if") ? m_expressions.parseExpression() : nullptr);
-        if (m_stream.isName("recursive"))
-            m_stream.failAt(m_stream.current().at, "recursive loops are not supported", ErrorCode::Unsupported);
+        statement.isRecursive = m_stream.skipName("recursive");
         closeTag();
         ++m_loops;
         statement.bodies.push_back(parseBody({"else", "endfor"}));
@@ -206,13 +205,24 @@ private:
         return body;
     }
 
+    std::shared_ptr<Body> parseMacroBody(Signature& signature, std::string_view end) {
+        const auto outer = std::exchange(m_expressions.specialNames(), {});
+        auto body = std::make_shared<Body>(parseCallableBody(end));
+        auto& names = m_expressions.specialNames();
+        signature.usesVarargs = names.varargs;
+        signature.usesKwargs = names.kwargs;
+        signature.usesCaller = names.caller;
+        names = {names.varargs || outer.varargs, names.kwargs || outer.kwargs, names.caller || outer.caller};
+        return body;
+    }
+
     Statement parseMacro(Position at) {
         Statement statement = make(StatementKind::MacroBlock, at);
         std::string name = m_stream.expectName();
         statement.signature = parseSignature();
         statement.signature->name = std::move(name);
         closeTag();
-        statement.sharedBody = std::make_shared<Body>(parseCallableBody("endmacro"));
+        statement.sharedBody = parseMacroBody(*statement.signature, "endmacro");
         return statement;
     }
 
@@ -224,7 +234,7 @@ private:
         if (statement.expressions.back()->kind != ExpressionKind::Call)
             m_stream.failAt(at, "a call block needs a call, as in {% call name() %}");
         closeTag();
-        statement.sharedBody = std::make_shared<Body>(parseCallableBody("endcall"));
+        statement.sharedBody = parseMacroBody(*statement.signature, "endcall");
         return statement;
     }
 

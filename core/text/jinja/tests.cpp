@@ -37,13 +37,23 @@ bool isGreaterOrEqual(Runtime& runtime, const Value& value, Arguments& arguments
     return compareValues(runtime, value, other(arguments, "ge")) >= 0;
 }
 
-int64_t remainder(Runtime& runtime, const Value& value, const Value& divisor) {
-    const Value rest = applyBinary(runtime, "%", value, divisor);
-    return requireInteger(rest, "divisibleby");
+bool leaves(Runtime& runtime, const Value& value, const Value& divisor, int64_t rest) {
+    return valuesEqual(runtime, applyBinary(runtime, "%", value, divisor), Value::integer(rest));
 }
 
+// What has a length and items by number or key; undefined counts, as an empty one.
 bool isSequence(const Value& value) {
-    return value.asList() || value.asMap() || value.asText();
+    const List* list = value.asList();
+    return value.asMap() || value.asText() || value.isUndefined() || (list && list->isSequence());
+}
+
+bool isIterable(const Value& value) {
+    return isSequence(value) || value.asList() || value.as<GeneratorPtr>() || value.as<LoopPtr>();
+}
+
+bool isCallable(const Value& value) {
+    const auto* loop = value.as<LoopPtr>();
+    return value.as<CallablePtr>() || value.isUndefined() || loop;
 }
 
 bool isSame(Runtime& runtime, const Value& value, Arguments& arguments) {
@@ -55,6 +65,11 @@ bool hasCaseOnly(Runtime& runtime, const Value& value, std::string_view method) 
     Arguments none;
     const Value text{toText(runtime, value)};
     return callMethod(runtime, text, method, none).truthy();
+}
+
+bool isNameOf(const Value& value, auto find) {
+    checkKey(value);
+    return value.asText() && find(value.asText()->bytes()) != nullptr;
 }
 
 constexpr TestEntry kTests[] = {
@@ -70,16 +85,18 @@ constexpr TestEntry kTests[] = {
     {"string", [](Runtime&, const Value& value, Arguments&) { return value.asText() != nullptr; }},
     {"mapping", [](Runtime&, const Value& value, Arguments&) { return value.asMap() != nullptr; }},
     {"sequence", [](Runtime&, const Value& value, Arguments&) { return isSequence(value); }},
-    {"iterable", [](Runtime&, const Value& value, Arguments&) { return isSequence(value) || value.isUndefined(); }},
-    {"callable", [](Runtime&, const Value& value, Arguments&) { return value.as<CallablePtr>() != nullptr; }},
-    {"odd", [](Runtime& runtime, const Value& value,
-               Arguments&) { return remainder(runtime, value, Value::integer(2)) == 1; }},
-    {"even", [](Runtime& runtime, const Value& value,
-                Arguments&) { return remainder(runtime, value, Value::integer(2)) == 0; }},
+    {"iterable", [](Runtime&, const Value& value, Arguments&) { return isIterable(value); }},
+    {"callable", [](Runtime&, const Value& value, Arguments&) { return isCallable(value); }},
+    {"odd",
+     [](Runtime& runtime, const Value& value, Arguments&) { return leaves(runtime, value, Value::integer(2), 1); }},
+    {"even",
+     [](Runtime& runtime, const Value& value, Arguments&) { return leaves(runtime, value, Value::integer(2), 0); }},
     {"divisibleby", [](Runtime& runtime, const Value& value,
-                       Arguments& a) { return remainder(runtime, value, other(a, "divisibleby")) == 0; }},
+                       Arguments& a) { return leaves(runtime, value, other(a, "divisibleby"), 0); }},
     {"lower", [](Runtime& runtime, const Value& value, Arguments&) { return hasCaseOnly(runtime, value, "islower"); }},
     {"upper", [](Runtime& runtime, const Value& value, Arguments&) { return hasCaseOnly(runtime, value, "isupper"); }},
+    {"filter", [](Runtime&, const Value& value, Arguments&) { return isNameOf(value, findFilter); }},
+    {"test", [](Runtime&, const Value& value, Arguments&) { return isNameOf(value, findTest); }},
     {"in", [](Runtime& runtime, const Value& value,
               Arguments& arguments) { return containsValue(runtime, other(arguments, "in"), value); }},
     {"sameas", isSame},

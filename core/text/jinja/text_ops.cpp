@@ -170,6 +170,20 @@ std::vector<Text> splitLines(const Text& text, bool keepEnds) {
     return lines;
 }
 
+Text padText(Runtime& runtime, const Text& text, int64_t width, const Text& fill, Ends side) {
+    const int64_t missing = width - static_cast<int64_t>(codePointCount(text.bytes()));
+    if (missing <= 0) return text;
+    runtime.checkTextSize(static_cast<size_t>(missing));
+    runtime.chargeText(static_cast<size_t>(missing) * fill.size() + text.size());
+    // The odd one of an odd number goes left if the width is odd, too.
+    const int64_t left = side == Ends::Left ? missing : side == Ends::Right ? 0 : missing / 2 + (missing & width & 1);
+    Text out;
+    for (int64_t i = 0; i < left; ++i) out.append(fill);
+    out.append(text);
+    for (int64_t i = left; i < missing; ++i) out.append(fill);
+    return out;
+}
+
 Text joinValues(Runtime& runtime, const std::vector<Value>& items, const Text& separator) {
     Text out;
     for (size_t i = 0; i < items.size(); ++i) {

@@ -21,6 +21,8 @@ Text replaceText(Runtime& runtime, const Text& text, std::string_view from, cons
 std::vector<Value> splitText(Runtime& runtime, const Text& text, const Text* separator, int64_t most);
 std::vector<Value> splitTextFromRight(Runtime& runtime, const Text& text, const Text* separator, int64_t most);
 std::vector<Text> splitLines(const Text& text, bool keepEnds);
+// Fills up to `width` code points with `fill`, which is one: at the left, the right, or both ends as str.center does.
+Text padText(Runtime& runtime, const Text& text, int64_t width, const Text& fill, Ends side);
 Text joinValues(Runtime& runtime, const std::vector<Value>& items, const Text& separator);
 
 // A required text or integer argument; Failure names the callee otherwise.

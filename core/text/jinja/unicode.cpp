@@ -23,6 +23,8 @@ std::string mapBytes(std::string_view bytes, Case target) {
             text.toLower(icu::Locale::getRoot());
         } else if (target == Case::Upper) {
             text.toUpper(icu::Locale::getRoot());
+        } else if (target == Case::Fold) {
+            text.foldCase();
         } else {
             text.toTitle(nullptr, icu::Locale::getRoot(), U_TITLECASE_NO_LOWERCASE | U_TITLECASE_NO_BREAK_ADJUSTMENT);
         }
@@ -108,8 +110,29 @@ bool isAlphabetic(int32_t codePoint) {
     return codePoint >= 0 && u_isalpha(codePoint);
 }
 
-bool isDigit(int32_t codePoint) {
+bool isUpper(int32_t codePoint) {
+    return codePoint >= 0 && u_isUUppercase(codePoint);
+}
+
+bool isLower(int32_t codePoint) {
+    return codePoint >= 0 && u_isULowercase(codePoint);
+}
+
+bool isTitle(int32_t codePoint) {
+    return codePoint >= 0 && u_charType(codePoint) == U_TITLECASE_LETTER;
+}
+
+bool isDecimal(int32_t codePoint) {
     return codePoint >= 0 && u_isdigit(codePoint);
+}
+
+bool isDigit(int32_t codePoint) {
+    const int32_t type = codePoint < 0 ? U_NT_NONE : u_getIntPropertyValue(codePoint, UCHAR_NUMERIC_TYPE);
+    return type == U_NT_DECIMAL || type == U_NT_DIGIT;
+}
+
+bool isNumeric(int32_t codePoint) {
+    return codePoint >= 0 && u_getIntPropertyValue(codePoint, UCHAR_NUMERIC_TYPE) != U_NT_NONE;
 }
 
 size_t leadingSpace(std::string_view bytes) {

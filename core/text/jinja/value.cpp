@@ -14,16 +14,17 @@ void checkNesting(int depth) {
     if (depth > kMaxNesting) fail(fmt::format("lists and maps are nested more than {} deep", kMaxNesting));
 }
 
-Value makeList(std::vector<Value> items, bool isTuple) {
-    auto list = std::make_shared<List>();
+// `Sequence` is List or Generator.
+template <typename Sequence>
+std::shared_ptr<Sequence> makeSequence(std::vector<Value> items) {
+    auto sequence = std::make_shared<Sequence>();
     for (const Value& item : items) {
-        list->depth = std::max(list->depth, item.depth() + 1);
-        list->holdsNamespace = list->holdsNamespace || item.holdsNamespace();
+        sequence->depth = std::max(sequence->depth, item.depth() + 1);
+        sequence->holdsNamespace = sequence->holdsNamespace || item.holdsNamespace();
     }
-    checkNesting(list->depth);
-    list->items = std::move(items);
-    list->isTuple = isTuple;
-    return Value::Data{ListPtr{std::move(list)}};
+    checkNesting(sequence->depth);
+    sequence->items = std::move(items);
+    return sequence;
 }
 
 }  // namespace
@@ -37,11 +38,21 @@ void failUnsupported(std::string message) {
 }
 
 Value Value::list(std::vector<Value> items) {
-    return makeList(std::move(items), false);
+    return view(ListKind::List, std::move(items));
 }
 
 Value Value::tuple(std::vector<Value> items) {
-    return makeList(std::move(items), true);
+    return view(ListKind::Tuple, std::move(items));
+}
+
+Value Value::view(ListKind kind, std::vector<Value> items) {
+    auto list = makeSequence<List>(std::move(items));
+    list->kind = kind;
+    return Data{ListPtr{std::move(list)}};
+}
+
+Value Value::generator(std::vector<Value> items) {
+    return Data{makeSequence<Generator>(std::move(items))};
 }
 
 Value Value::map(std::vector<std::pair<Value, Value>> entries) {
@@ -77,15 +88,17 @@ bool Value::truthy() const {
 }
 
 const char* Value::typeName() const {
-    constexpr const char* kNames[] = {"Undefined", "NoneType", "bool",      "int",         "float",   "str",
-                                      "list",      "dict",     "Namespace", "LoopContext", "function"};
+    constexpr const char* kNames[] = {"Undefined", "NoneType", "bool",      "int",       "float",       "str",
+                                      "list",      "dict",     "Namespace", "generator", "LoopContext", "function"};
+    constexpr const char* kLists[] = {"list", "tuple", "tuple", "range", "dict_keys", "dict_values", "dict_items"};
     const List* list = asList();
-    return list && list->isTuple ? "tuple" : kNames[m_data.index()];
+    return list ? kLists[static_cast<size_t>(list->kind)] : kNames[m_data.index()];
 }
 
 int Value::depth() const {
     if (const List* list = asList()) return list->depth;
     if (const Map* map = asMap()) return map->depth;
+    if (const auto* generator = as<GeneratorPtr>()) return (*generator)->depth;
     if (const auto* callable = as<CallablePtr>()) return (*callable)->self.depth() + 1;
     return 0;
 }
@@ -93,6 +106,7 @@ int Value::depth() const {
 bool Value::holdsNamespace() const {
     if (const List* list = asList()) return list->holdsNamespace;
     if (const Map* map = asMap()) return map->holdsNamespace;
+    if (const auto* generator = as<GeneratorPtr>()) return (*generator)->holdsNamespace;
     if (const auto* callable = as<CallablePtr>()) return (*callable)->self.holdsNamespace();
     // A loop keeps its items alive, and those may hold anything.
     return as<NamespacePtr>() != nullptr || as<LoopPtr>() != nullptr;

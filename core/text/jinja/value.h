@@ -16,9 +16,11 @@
 
 namespace wb::core::jinja {
 
+struct Statement;
 struct List;
 struct Map;
 struct Namespace;
+struct Generator;
 struct Loop;
 struct Callable;
 
@@ -31,14 +33,26 @@ struct None {};
 using ListPtr = std::shared_ptr<const List>;
 using MapPtr = std::shared_ptr<const Map>;
 using NamespacePtr = std::shared_ptr<Namespace>;
+using GeneratorPtr = std::shared_ptr<Generator>;
 using LoopPtr = std::shared_ptr<Loop>;
 using CallablePtr = std::shared_ptr<const Callable>;
 
-// A template value with Python's semantics. Values are immutable, except that a namespace's attributes can be set.
+// What Python calls list, tuple, range, and the views that keys(), values() and items() of a map give.
+// A Group is what groupby gives: a tuple whose items are also known as grouper and list.
+enum class ListKind { List, Tuple, Group, Range, Keys, Values, Items };
+
+struct RangeBounds {
+    int64_t start = 0;
+    int64_t stop = 0;
+    int64_t step = 1;
+};
+
+// A template value with Python's semantics. Values are immutable, except that a namespace's attributes can be set and
+// that a generator is used up by whoever walks it.
 class Value {
 public:
-    using Data = std::variant<Undefined, None, bool, int64_t, double, TextPtr, ListPtr, MapPtr, NamespacePtr, LoopPtr,
-                              CallablePtr>;
+    using Data = std::variant<Undefined, None, bool, int64_t, double, TextPtr, ListPtr, MapPtr, NamespacePtr,
+                              GeneratorPtr, LoopPtr, CallablePtr>;
 
     Value() = default;
     Value(Data data) : m_data(std::move(data)) {}  // NOLINT: a value is made from any of its kinds
@@ -50,9 +64,11 @@ public:
     static Value integer(int64_t value) { return Data{value}; }
     static Value number(double value) { return Data{value}; }
     static Value text(std::string bytes, Origin origin = {}) { return Value{Text{std::move(bytes), origin}}; }
-    // Both throw Failure if the nesting goes beyond the limit.
+    // All throw Failure if the nesting goes beyond the limit.
     static Value list(std::vector<Value> items);
     static Value tuple(std::vector<Value> items);
+    static Value view(ListKind kind, std::vector<Value> items);
+    static Value generator(std::vector<Value> items);
     static Value map(std::vector<std::pair<Value, Value>> entries);
 
     template <typename T>
@@ -82,7 +98,20 @@ private:
 
 struct List {
     std::vector<Value> items;
-    bool isTuple = false;
+    ListKind kind = ListKind::List;
+    RangeBounds range;  // of a Range
+    int depth = 1;
+    bool holdsNamespace = false;
+
+    bool isTuple() const { return kind == ListKind::Tuple || kind == ListKind::Group; }
+    // Lists, tuples and ranges can be indexed; views of a map cannot.
+    bool isSequence() const { return isTuple() || kind == ListKind::List || kind == ListKind::Range; }
+};
+
+// What filters such as map and select give: always true, without a length, and empty once it was walked.
+struct Generator {
+    std::vector<Value> items;
+    size_t next = 0;
     int depth = 1;
     bool holdsNamespace = false;
 };
@@ -109,6 +138,9 @@ struct Loop {
     size_t index = 0;
     std::vector<Value> lastChanged;
     bool hasChanged = false;
+    int64_t depth = 1;                     // of a recursive loop, counted from 1
+    const Statement* recursive = nullptr;  // the for statement, if calling the loop runs it again
+    std::shared_ptr<struct Scope> scope;   // where that statement stands
 };
 
 struct Macro;  // a parsed macro with the scope it closes over; interpreter.h

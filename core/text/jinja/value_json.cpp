@@ -17,7 +17,8 @@ Value convert(const nlohmann::ordered_json& json, const Origin& origin, std::str
     if (json.is_boolean()) return Value::boolean(json.get<bool>());
     if (json.is_number_integer()) {
         if (json.is_number_unsigned() && json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
-            return Value::number(json.get<double>());
+            throw Error{ErrorCode::Unsupported,
+                        fmt::format("{}: the number {} needs more than 64 bits", what, json.get<uint64_t>())};
         return Value::integer(json.get<int64_t>());
     }
     if (json.is_number()) return Value::number(json.get<double>());

@@ -60,14 +60,21 @@ void appendLiteral(Runtime& runtime, Text& out, const Text& text) {
 
 void appendValue(Runtime& runtime, Text& out, const Value& value, bool asLiteral);
 
-void appendList(Runtime& runtime, Text& out, const List& list) {
-    out.append(list.isTuple ? "(" : "[");
+void appendList(Runtime& runtime, Text& out, const List& list, const char* typeName) {
+    if (list.kind == ListKind::Range) {
+        const auto& [start, stop, step] = list.range;
+        const std::string last = step == 1 ? std::string{} : fmt::format(", {}", step);
+        return out.append(fmt::format("range({}, {}{})", start, stop, last));
+    }
+    if (!list.isSequence()) out.append(fmt::format("{}(", typeName));
+    out.append(list.isTuple() ? "(" : "[");
     for (size_t i = 0; i < list.items.size(); ++i) {
         if (i > 0) out.append(", ");
         appendValue(runtime, out, list.items[i], true);
     }
-    if (list.isTuple && list.items.size() == 1) out.append(",");
-    out.append(list.isTuple ? ")" : "]");
+    if (list.isTuple() && list.items.size() == 1) out.append(",");
+    out.append(list.isTuple() ? ")" : "]");
+    if (!list.isSequence()) out.append(")");
 }
 
 void appendMap(Runtime& runtime, Text& out, const Map& map) {
@@ -81,6 +88,14 @@ void appendMap(Runtime& runtime, Text& out, const Map& map) {
     out.append("}");
 }
 
+void appendNamespace(Runtime& runtime, Text& out, const Namespace& space) {
+    std::vector<std::pair<Value, Value>> entries;
+    for (const auto& [name, value] : space.attributes) entries.emplace_back(Value::text(name), value);
+    out.append("<Namespace ");
+    appendMap(runtime, out, *Value::map(std::move(entries)).asMap());
+    out.append(">");
+}
+
 void appendValue(Runtime& runtime, Text& out, const Value& value, bool asLiteral) {
     runtime.spendSteps(1);
     // Shared sub-lists can print far larger than they are stored, so the text is checked while it grows.
@@ -92,7 +107,7 @@ void appendValue(Runtime& runtime, Text& out, const Value& value, bool asLiteral
             out.append(*text);
         }
     } else if (const List* list = value.asList()) {
-        appendList(runtime, out, *list);
+        appendList(runtime, out, *list, value.typeName());
     } else if (const Map* map = value.asMap()) {
         appendMap(runtime, out, *map);
     } else if (const auto* boolean = value.as<bool>()) {
@@ -105,6 +120,10 @@ void appendValue(Runtime& runtime, Text& out, const Value& value, bool asLiteral
         out.append("None");
     } else if (value.isUndefined()) {
         if (asLiteral) out.append("Undefined");
+    } else if (const auto* space = value.as<NamespacePtr>()) {
+        appendNamespace(runtime, out, **space);
+    } else if (const auto* loop = value.as<LoopPtr>()) {
+        out.append(fmt::format("<LoopContext {}/{}>", (*loop)->index + 1, (*loop)->items.size()));
     } else {
         out.append(fmt::format("<{}>", value.typeName()));
     }
@@ -121,7 +140,7 @@ public:
         m_runtime.checkTextSize(m_out.size());
         if (const Text* text = value.asText()) {
             writeText(*text);
-        } else if (const List* list = value.asList()) {
+        } else if (const List* list = value.asList(); list && (list->isTuple() || list->kind == ListKind::List)) {
             writeList(*list, level);
         } else if (const Map* map = value.asMap()) {
             writeMap(*map, level);

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/text/tokenizer/added_tokens.h"
 
+#include "core/text/tokenizer/unicode_classes.h"
 #include "core/text/utf8.h"
 
-#include <unicode/uchar.h>
 #include <algorithm>
 
 namespace wb::core {
 namespace {
-
-bool isWordCharacter(char32_t c) {
-    return u_isalnum(static_cast<UChar32>(c)) != 0 || c == U'_';
-}
-
-bool isWhiteSpace(char32_t c) {
-    return u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_WHITE_SPACE) != 0;
-}
 
 // The last character of valid UTF-8 that is not empty, and where it begins.
 std::pair<char32_t, size_t> lastCharacter(std::string_view text) {
@@ -25,8 +17,8 @@ std::pair<char32_t, size_t> lastCharacter(std::string_view text) {
 }
 
 bool standsAlone(std::string_view text, ByteRange range) {
-    if (range.begin > 0 && isWordCharacter(lastCharacter(text.substr(0, range.begin)).first)) return false;
-    return range.end == text.size() || !isWordCharacter(decodeUtf8(text.substr(range.end)).codePoint);
+    if (range.begin > 0 && isWord(lastCharacter(text.substr(0, range.begin)).first)) return false;
+    return range.end == text.size() || !isWord(decodeUtf8(text.substr(range.end)).codePoint);
 }
 
 size_t withoutSpaceBefore(std::string_view text, size_t position, size_t limit) {
@@ -51,17 +43,18 @@ size_t withoutSpaceAfter(std::string_view text, size_t position) {
 
 AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens) : m_tokens(std::move(tokens)) {
     std::erase_if(m_tokens, [](const AddedToken& token) { return token.content.empty(); });
-    std::ranges::stable_sort(m_tokens, std::greater{}, [](const AddedToken& token) { return token.content.size(); });
-    for (size_t i = 0; i < m_tokens.size(); ++i) {
-        m_byFirstByte[static_cast<uint8_t>(m_tokens[i].content.front())].push_back(i);
+    std::vector<std::string> contents;
+    for (const AddedToken& token : m_tokens) {
+        contents.push_back(token.content);
+        m_firstBytes.set(static_cast<uint8_t>(token.content.front()));
     }
+    m_trie = PieceTrie(contents);
 }
 
 const AddedToken* AddedTokenMatcher::longestAt(std::string_view text) const {
-    for (const size_t index : m_byFirstByte[static_cast<uint8_t>(text.front())]) {
-        if (text.starts_with(m_tokens[index].content)) return &m_tokens[index];
-    }
-    return nullptr;
+    const AddedToken* longest = nullptr;
+    m_trie.forEachPrefix(text, [&](size_t, TokenId index) { longest = &m_tokens[static_cast<size_t>(index)]; });
+    return longest;
 }
 
 std::vector<TextPiece> AddedTokenMatcher::split(std::string_view text, SpecialTokens special) const {
@@ -69,7 +62,8 @@ std::vector<TextPiece> AddedTokenMatcher::split(std::string_view text, SpecialTo
     size_t plainBegin = 0;
     size_t position = 0;
     while (!m_tokens.empty() && position < text.size()) {
-        const AddedToken* token = longestAt(text.substr(position));
+        const bool isPossible = m_firstBytes[static_cast<uint8_t>(text[position])];
+        const AddedToken* token = isPossible ? longestAt(text.substr(position)) : nullptr;
         if (token == nullptr) {
             ++position;
             continue;
@@ -78,11 +72,11 @@ std::vector<TextPiece> AddedTokenMatcher::split(std::string_view text, SpecialTo
         position = range.end;
         if (token->isSpecial && special == SpecialTokens::None) continue;
         if (token->isSingleWord && !standsAlone(text, range)) continue;
-        if (token->stripsLeft) range.begin = withoutSpaceBefore(text, range.begin, plainBegin);
+        if (token->stripsLeft) range.begin = std::min(withoutSpaceBefore(text, range.begin, plainBegin), range.end);
         if (token->stripsRight) range.end = withoutSpaceAfter(text, range.end);
         if (plainBegin < range.begin) pieces.push_back({{plainBegin, range.begin}, std::nullopt});
         pieces.push_back({range, token->id});
-        plainBegin = position = range.end;
+        plainBegin = range.end;
     }
     if (plainBegin < text.size()) pieces.push_back({{plainBegin, text.size()}, std::nullopt});
     return pieces;

@@ -2,8 +2,9 @@
 #pragma once
 
 #include "core/text/tokenizer.h"
+#include "core/text/tokenizer/models/piece_trie.h"
 
-#include <array>
+#include <bitset>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,14 +31,16 @@ struct TextPiece {
     std::optional<TokenId> token;
 };
 
-// Finds added tokens in a text: at each position the longest, from left to right.
+// Finds added tokens in a text: at each position the longest, from left to right. The search goes on where a token's
+// own text ends, even if it swallowed white space behind it; that may then be a token once more, as in the reference.
 class AddedTokenMatcher {
 public:
     AddedTokenMatcher() = default;
     // Tokens with empty content are never found.
     explicit AddedTokenMatcher(std::vector<AddedToken> tokens);
 
-    // The pieces in order; together they cover the text. With SpecialTokens::None special tokens are passed over.
+    // The pieces in order; together they cover the text, and overlap only in swallowed white space. With
+    // SpecialTokens::None special tokens are passed over.
     std::vector<TextPiece> split(std::string_view text, SpecialTokens special) const;
 
     bool isEmpty() const { return m_tokens.empty(); }
@@ -46,7 +49,8 @@ private:
     const AddedToken* longestAt(std::string_view text) const;
 
     std::vector<AddedToken> m_tokens;
-    std::array<std::vector<size_t>, 256> m_byFirstByte;  // indices into m_tokens, longest content first
+    PieceTrie m_trie;               // of their contents
+    std::bitset<256> m_firstBytes;  // of their contents
 };
 
 }  // namespace wb::core

@@ -3,13 +3,15 @@
 
 #include "core/text/tokenizer.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace wb::core {
 
-// A text that was changed on its way (normalised, prefixed), and for each of its bytes where it came from.
+// A text that was changed on its way (normalised, prefixed), and for each of its bytes where it came from. Texts are
+// at most 1 GiB long: positions are kept in 32 bits.
 class AlignedText {
 public:
     AlignedText() = default;
@@ -22,18 +24,43 @@ public:
     // The same for a part.
     AlignedText part(ByteRange range) const;
 
+    // sourceOf() for ranges asked for from front to back, without a search for each. Borrows the text.
+    class Walk {
+    public:
+        explicit Walk(const AlignedText& text) : m_text(text) {}
+        ByteRange sourceOf(size_t begin, size_t end);
+
+    private:
+        const AlignedText& m_text;
+        size_t m_run = 0;
+    };
+
 private:
     friend class AlignedTextBuilder;
 
+    // Bytes from `begin` up to the next run: copied one by one from `source` on, or all standing for the same bytes.
+    struct Run {
+        uint32_t begin = 0;
+        uint32_t source = 0;
+        uint32_t sourceBytes = kCopied;
+    };
+    static constexpr uint32_t kCopied = UINT32_MAX;
+
+    size_t runAt(size_t position) const;
+    size_t endOfRun(size_t run) const;
+    ByteRange sourceFrom(size_t run, size_t begin, size_t end) const;
+
     std::string m_text;
     size_t m_offset = 0;
-    std::vector<ByteRange> m_sources;  // per byte; empty while the text is unchanged
+    std::vector<Run> m_runs;  // in order, the first at 0; empty while the text is unchanged
 };
 
 // Makes a changed copy of a text, front to back.
 class AlignedTextBuilder {
 public:
-    explicit AlignedTextBuilder(const AlignedText& from) : m_from(from) {}
+    explicit AlignedTextBuilder(const AlignedText& from) : m_from(from), m_walk(from) {
+        m_text.m_text.reserve(from.text().size() + from.text().size() / 8);
+    }
 
     // Copies the bytes [begin, end).
     void keep(size_t begin, size_t end);
@@ -44,7 +71,10 @@ public:
     AlignedText finish() { return std::move(m_text); }
 
 private:
+    void addRun(uint32_t source, uint32_t sourceBytes);
+
     const AlignedText& m_from;
+    AlignedText::Walk m_walk;
     AlignedText m_text;
 };
 

@@ -18,6 +18,15 @@ class JsonView {
 public:
     JsonView(simdjson::dom::element value, std::string path) : m_value(value), m_path(std::move(path)) {}
 
+    // The whole document. It lives as long as the parser does.
+    static JsonView parse(simdjson::dom::parser& parser, std::string_view json, const std::string& sourceName) {
+        simdjson::dom::element root;
+        const auto status = parser.parse(json.data(), json.size()).get(root);
+        if (status == simdjson::SUCCESS) return {root, sourceName};
+        throw Error{ErrorCode::CorruptFile,
+                    fmt::format("{}: is not valid JSON: {}", sourceName, simdjson::error_message(status))};
+    }
+
     const simdjson::dom::element& value() const { return m_value; }
     const std::string& path() const { return m_path; }
 

@@ -2,6 +2,7 @@
 #include "core/text/tokenizer/sentencepiece_model.h"
 
 #include "core/text/tokenizer/byte_alphabet.h"
+#include "core/text/tokenizer/character_map.h"
 #include "core/text/utf8.h"
 #include "kernels/base/byte_reader.h"
 #include "kernels/base/error.h"
@@ -96,35 +97,6 @@ SentencePiece parsePiece(std::span<const std::byte> bytes, const std::string& so
     return piece;
 }
 
-// The double-array trie of a character map: a node's unit holds the offset that, combined by exclusive or with its own
-// index and the next byte, gives the child's index. All units that can be walked from must stay inside.
-void checkCharacterMap(std::span<const std::byte> bytes, const std::string& source) {
-    if (bytes.empty()) return;
-    ByteReader reader(bytes, source + ": character map");
-    const auto trieBytes = reader.read<uint32_t>();
-    if (trieBytes > reader.remaining() || trieBytes % 4 != 0 || trieBytes == 0) {
-        reader.fail(fmt::format("a trie of {} bytes, {} are left", trieBytes, reader.remaining()));
-    }
-    std::vector<uint32_t> units(trieBytes / 4);
-    std::memcpy(units.data(), reader.take(trieBytes).data(), trieBytes);
-    const std::string_view replacements = textOf(reader.take(reader.remaining()));
-    if (replacements.empty() || replacements.back() != '\0')
-        reader.fail("the replacements do not end with a zero byte");
-    for (size_t node = 0; node < units.size(); ++node) {
-        const uint32_t unit = units[node];
-        constexpr uint32_t kLeafBit = 1U << 31;
-        if ((unit & kLeafBit) != 0) continue;
-        const size_t base = node ^ (static_cast<size_t>(unit >> 10) << ((unit & (1U << 9)) >> 6));
-        if ((base | 0xffU) >= units.size())
-            reader.fail(fmt::format("trie node {} leads to {} of {}", node, base, units.size()));
-        const bool hasValue = (unit & (1U << 8)) != 0;
-        if (hasValue && (units[base] & ~kLeafBit) >= replacements.size()) {
-            reader.fail(fmt::format("trie node {} points to replacement {} of {}", node, units[base] & ~kLeafBit,
-                                    replacements.size()));
-        }
-    }
-}
-
 void parseTrainerSpec(std::span<const std::byte> bytes, const std::string& source, SentencePieceModel& model) {
     ByteReader reader(bytes, source + ": trainer settings");
     while (reader.remaining() > 0) {
@@ -152,7 +124,8 @@ void parseNormalizerSpec(std::span<const std::byte> bytes, const std::string& so
         const Field field = readField(reader);
         if (field.number == 2) {
             expectType(field, WireType::Length, reader, "character map");
-            checkCharacterMap(field.bytes, source);
+            CharacterMap(field.bytes, source);  // checks; the library reads it
+            if (model != nullptr) model->characterMap = textOf(field.bytes);
         }
         if (model == nullptr) continue;
         if (field.number == 3) model->addsDummyPrefix = intOf(field, reader, "dummy prefix") != 0;
@@ -259,7 +232,8 @@ std::string serialiseSentencePieceModel(const SentencePieceModel& model) {
     putInt(trainer, 43, model.padId);
     putText(out, 2, trainer);
     std::string normalizer;
-    putText(normalizer, 1, "identity");
+    putText(normalizer, 1, model.characterMap.empty() ? "identity" : "precompiled");
+    if (!model.characterMap.empty()) putText(normalizer, 2, model.characterMap);
     putInt(normalizer, 3, model.addsDummyPrefix ? 1 : 0);
     putInt(normalizer, 4, model.removesExtraWhitespace ? 1 : 0);
     putInt(normalizer, 5, 1);

@@ -31,6 +31,7 @@ struct SentencePieceModel {
     int32_t padId = -1;
     bool addsDummyPrefix = true;
     bool removesExtraWhitespace = true;
+    std::string characterMap;  // see CharacterMap; empty for none
 };
 
 // Parses and checks a serialised ModelProto: wire format, lengths, piece texts and types, ids, and that the character
@@ -38,7 +39,7 @@ struct SentencePieceModel {
 // check, Unsupported for a tiktoken rank file, which goes by the same name.
 SentencePieceModel parseSentencePieceModel(std::span<const std::byte> bytes, std::string_view sourceName);
 
-// A ModelProto of these pieces with an identity normaliser.
+// A ModelProto of these pieces and settings.
 std::string serialiseSentencePieceModel(const SentencePieceModel& model);
 
 // Bytes that, appended to a serialised ModelProto, turn its dummy prefix off.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/text/tokenizer/sentencepiece_tokenizer.h"
 
+#include "core/text/text_assembler.h"
 #include "core/text/tokenizer/byte_alphabet.h"
 #include "core/text/utf8.h"
 #include "kernels/base/error.h"
@@ -37,6 +38,19 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> loadProcessor(const std::
     }
     return processor;
 }
+
+class PieceText : public TextStream {
+public:
+    PieceText(const Tokenizer& tokenizer, DecodeRules rules) : m_tokenizer(tokenizer), m_assembler(rules) {}
+    std::string push(TokenId id) override {
+        return m_assembler.push(m_tokenizer.tokenBytes(id), TextAssembler::TokenKind::Text);
+    }
+    std::string flush() override { return m_assembler.flush(); }
+
+private:
+    const Tokenizer& m_tokenizer;
+    TextAssembler m_assembler;
+};
 
 class SentencePieceTokenizer : public Tokenizer {
 public:
@@ -86,15 +100,14 @@ public:
         return encoding;
     }
 
-    DecodeRules decodeRules() const override {
+    std::unique_ptr<TextStream> startText() const override {
         using FirstSpace = DecodeRules::FirstSpace;
         const FirstSpace firstSpace = m_model.removesExtraWhitespace ? FirstSpace::DropOfEachToken
                                       : m_model.addsDummyPrefix      ? FirstSpace::DropOne
                                                                      : FirstSpace::Keep;
-        return {.firstSpace = firstSpace, .invalidBytes = DecodeRules::InvalidBytes::OnePerByte};
+        return std::make_unique<PieceText>(
+            *this, DecodeRules{.firstSpace = firstSpace, .invalidBytes = DecodeRules::InvalidBytes::OnePerByte});
     }
-
-    bool isByteToken(TokenId id) const override { return isPiece(id) && pieceOf(id).type == PieceType::Byte; }
 
     std::string tokenBytes(TokenId id) const override {
         if (!isPiece(id)) return addedContent(id);
@@ -191,6 +204,8 @@ private:
         }
         spreadBytes(encoding, first);
     }
+
+    bool isByteToken(TokenId id) const { return isPiece(id) && pieceOf(id).type == PieceType::Byte; }
 
     // The library gives the last byte of a character the whole range and the others none; each is to have its own.
     void spreadBytes(Encoding& encoding, size_t first) const {

@@ -10,7 +10,7 @@
 
 namespace wb::core {
 
-// A tokenizer.json whose model is byte-pair encoding. Throws CorruptFile naming the place, Unsupported naming the
+// A tokenizer.json of any model type. Throws CorruptFile naming the place, Unsupported naming the
 // component (model, normaliser, pre-tokenizer, decoder ...) that is not known.
 std::unique_ptr<Tokenizer> parseTokenizerJson(std::string_view json, std::string_view sourceName,
                                               const TokenizerSettings& settings);

@@ -2,8 +2,9 @@
 #include "core/text/tokenizer/vocab_and_merges.h"
 
 #include "core/format/mapped_file.h"
-#include "core/text/tokenizer/bpe_tokenizer.h"
-#include "core/text/tokenizer/json_view.h"
+#include "core/text/tokenizer/json/readers.h"
+#include "core/text/tokenizer/models/bpe_model.h"
+#include "core/text/tokenizer/split_rules.h"
 #include "core/text/utf8.h"
 
 #include <algorithm>
@@ -13,7 +14,6 @@ namespace wb::core {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{256} << 20;
-constexpr int64_t kMaxId = (int64_t{1} << 22) - 1;
 
 struct ClassRule {
     std::string_view tokenizerClass;
@@ -31,24 +31,13 @@ constexpr std::array kClassRules{
     ClassRule{"Qwen2TokenizerFast", "qwen2", true},
 };
 
-void readVocabulary(const std::filesystem::path& file, std::vector<std::string>& tokens) {
+std::vector<std::string> readVocabularyFile(const std::filesystem::path& file) {
     const std::string json = readTextFile(file, kMaxBytes);
     simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    if (const auto status = parser.parse(json).get(root); status != simdjson::SUCCESS) {
-        throw Error{ErrorCode::CorruptFile,
-                    fmt::format("{}: is not valid JSON: {}", file.string(), simdjson::error_message(status))};
-    }
-    const JsonView view(root, file.string());
-    for (const auto& [token, value] : view.object()) {
-        const JsonView item(value, fmt::format("{}: '{}'", file.string(), token));
-        const auto id = static_cast<size_t>(item.integer(0, kMaxId));
-        if (id >= tokens.size()) tokens.resize(id + 1);
-        if (token.empty()) item.fail("is an empty token");
-        if (!tokens[id].empty()) item.fail(fmt::format("has the id {} of '{}'", id, tokens[id]));
-        tokens[id] = token;
-    }
-    if (tokens.empty()) view.fail("holds no tokens");
+    const JsonView root = JsonView::parse(parser, json, file.string());
+    std::vector<std::string> tokens = readVocabulary(root);
+    if (tokens.empty()) root.fail("holds no tokens");
+    return tokens;
 }
 
 void readMerges(const std::filesystem::path& file, std::vector<std::pair<std::string, std::string>>& merges) {
@@ -81,37 +70,30 @@ std::unique_ptr<Tokenizer> openVocabAndMerges(const std::filesystem::path& vocab
                     fmt::format("{}: how a '{}' splits words is not known; use its tokenizer.json", vocabFile.string(),
                                 settings.tokenizerClass)};
     }
-    BpeDefinition definition;
-    definition.vocabulary.isByteLevel = true;
-    readVocabulary(vocabFile, definition.vocabulary.tokens);
-    readMerges(mergesFile, definition.vocabulary.merges);
-    if (rule->usesNfc) definition.normalizer.emplace_back();
-    if (settings.addPrefixSpace.value_or(false)) {
-        PreTokenizerStep prefix;
-        prefix.kind = PreTokenizerStep::Kind::Prefix;
-        prefix.content = " ";
-        definition.preTokenizer.push_back(std::move(prefix));
-    }
-    for (PreTokenizerStep& step : splitRulesNamed(rule->splitRule, vocabFile.string())) {
-        definition.preTokenizer.push_back(std::move(step));
-    }
-    definition.addedTokens = settings.addedTokens;
-    auto& tokens = definition.vocabulary.tokens;
-    addNames(definition.addedTokens, tokens, vocabFile.string());
-    const auto find = [&](const std::string& name) {
-        const auto token = std::ranges::find(tokens, name);
-        return token == tokens.end() ? std::nullopt : std::optional(static_cast<TokenId>(token - tokens.begin()));
-    };
+    TokenizerPipeline pipeline;
+    BpeSettings model;
+    model.readsBytes = true;
+    pipeline.kind = "bpe-byte-level";
+    pipeline.tokens = readVocabularyFile(vocabFile);
+    readMerges(mergesFile, model.merges);
+    pipeline.model = std::make_unique<BpeModel>(pipeline.tokens, model, vocabFile.string());
+    pipeline.decoder.emplace_back().kind = DecoderStep::Kind::ByteLevel;
+    if (rule->usesNfc) pipeline.normalizer.emplace_back().kind = NormalizerStep::Kind::Nfc;
+    if (settings.addPrefixSpace.value_or(false)) pipeline.preTokenizer.push_back(prefixWith(" "));
+    for (PreTokenizerStep& step : splitRulesNamed(rule->splitRule, vocabFile.string()))
+        pipeline.preTokenizer.push_back(std::move(step));
+    pipeline.addedTokens = settings.addedTokens;
+    addNames(pipeline.addedTokens, pipeline.tokens, vocabFile.string());
     // GPT-2 has one special token for everything; it is named where no settings name another.
     TokenizerSettings named = settings;
     if (!named.eosToken) named.eosToken = "<|endoftext|>";
     if (!named.addBos) named.addBos = false;
-    applyRoles(named, find, definition.roles);
-    if (definition.roles.eos && std::ranges::find(definition.addedTokens, *definition.roles.eos, &AddedToken::id) ==
-                                    definition.addedTokens.end()) {
-        definition.addedTokens.push_back({.id = *definition.roles.eos, .content = *named.eosToken, .isSpecial = true});
-    }
-    return makeBpeTokenizer(std::move(definition), vocabFile.string());
+    applyRoles(
+        named, [&](const std::string& name) { return idOfName(pipeline.tokens, name); }, pipeline.roles);
+    const auto eos = pipeline.roles.eos;
+    if (eos && std::ranges::find(pipeline.addedTokens, *eos, &AddedToken::id) == pipeline.addedTokens.end())
+        pipeline.addedTokens.push_back({.id = *eos, .content = *named.eosToken, .isSpecial = true});
+    return makePipelineTokenizer(std::move(pipeline), vocabFile.string());
 }
 
 }  // namespace wb::core

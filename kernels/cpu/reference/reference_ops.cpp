@@ -22,6 +22,9 @@ OpTable makeReferenceOpTable() {
     table.activationBackward.run = reference::activationBackward;
     table.gatherColumns.run = reference::gatherColumns;
     table.scatterAddColumns.run = reference::scatterAddColumns;
+    table.gatherRows.run = reference::gatherRows;
+    table.combineRows.run = reference::combineRows;
+    table.combineRowsBackwardWeights.run = reference::combineRowsBackwardWeights;
     table.add.run = reference::add;
     table.scale.run = reference::scale;
     table.softCap.run = reference::softCap;

@@ -28,6 +28,9 @@ void activationForward(const Context& context, const ActivationForwardArgs& args
 void activationBackward(const Context& context, const ActivationBackwardArgs& args);
 void gatherColumns(const Context& context, const GatherColumnsArgs& args);
 void scatterAddColumns(const Context& context, const ScatterAddColumnsArgs& args);
+void gatherRows(const Context& context, const GatherRowsArgs& args);
+void combineRows(const Context& context, const CombineRowsArgs& args);
+void combineRowsBackwardWeights(const Context& context, const CombineRowsBackwardWeightsArgs& args);
 void add(const Context& context, const AddArgs& args);
 void scale(const Context& context, const ScaleArgs& args);
 void softCap(const Context& context, const SoftCapArgs& args);

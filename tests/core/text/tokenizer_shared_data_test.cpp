@@ -138,14 +138,5 @@ TEST(SharedTokenizer, QwenSettingsGiveTheChatTokens) {
     EXPECT_EQ(tokenizer->decode(std::vector<TokenId>{151644, 151645}), "");
 }
 
-TEST(SharedTokenizer, NamesTheKindsThatAreNotSupported) {
-    WB_NEED_SHARED_DATA(unigram, "tokenizers/t5/tokenizer.json");
-    WB_EXPECT_ERROR(loadTokenizer(unigram), ErrorCode::Unsupported, "'Unigram'");
-    WB_NEED_SHARED_DATA(wordPiece, "gguf_vocab/ggml-vocab-bert-bge.gguf");
-    WB_EXPECT_ERROR(loadTokenizer(wordPiece), ErrorCode::Unsupported, "'bert'");
-    WB_NEED_SHARED_DATA(spiece, "tokenizers/t5/spiece.model");
-    EXPECT_EQ(loadTokenizer(spiece)->kind(), "sentencepiece-unigram");
-}
-
 }  // namespace
 }  // namespace wb::core

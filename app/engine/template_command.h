@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "app/engine/command_context.h"
+
+namespace wb::app {
+
+void defineTemplate(CLI::App& command, CommandContext& context);
+
+}  // namespace wb::app
