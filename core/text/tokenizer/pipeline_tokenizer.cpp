@@ -26,9 +26,13 @@ public:
         m_rawMatcher = AddedTokenMatcher(std::move(raw));
         m_normalizedMatcher = AddedTokenMatcher(std::move(normalized));
         m_ids = TokenTable(m_pipeline.tokens.size());
-        for (size_t id = m_pipeline.tokens.size(); id-- > 0;) {  // of equal names the first counts
-            if (!m_pipeline.tokens[id].empty()) m_ids.insert(m_pipeline.tokens[id], static_cast<TokenId>(id));
+        nameIds(m_pipeline.tokens);
+        // The reference gives such a token back as it was looked for; a special one stays what it is called.
+        for (const AddedToken& token : m_pipeline.addedTokens) {
+            if (token.isNormalized && !token.isSpecial)
+                m_pipeline.tokens[static_cast<size_t>(token.id)] = token.content;
         }
+        nameIds(m_pipeline.tokens);
     }
 
     int32_t vocabularySize() const override { return static_cast<int32_t>(m_isSpecial.size()); }
@@ -90,6 +94,14 @@ private:
         if (id >= 0 && id < vocabularySize()) return m_pipeline.tokens[static_cast<size_t>(id)];
         throw Error{ErrorCode::InvalidArgument, fmt::format("{}: token id {} lies outside the vocabulary of {}",
                                                             m_sourceName, id, vocabularySize())};
+    }
+
+    // Of equal names the first counts.
+    void nameIds(const std::vector<std::string>& names) {
+        for (size_t id = 0; id < names.size(); ++id) {
+            if (!names[id].empty() && m_ids.find(names[id]) == TokenTable::kNone)
+                m_ids.insert(names[id], static_cast<TokenId>(id));
+        }
     }
 
     void encodeNormalized(const AlignedText& text, SpecialTokens special, Encoding& encoding) const {
