@@ -19,20 +19,44 @@ double relativeTolerance(DType storedDtype) {
     return storedDtype == DType::F32 ? 1e-4 : 5e-2;
 }
 
+core::PackedInput packWhole(const kernels::Context& context, std::span<const core::TokenId> ids) {
+    const std::vector<int32_t> bounds{0, static_cast<int32_t>(ids.size())};
+    return core::packInput(context, ids, core::positionsOf(bounds), bounds);
+}
+
+struct Pass {
+    core::PackedInput input;
+    int64_t count = 0;  // rows
+};
+
+// A decoder reads prompt and answer; the decoder of an encoder-decoder its start token and the answer.
+Pass passOf(const kernels::Context& context, const core::LanguageModel& model, const ReplaySequence& sequence) {
+    const std::span<const core::TokenId> ids = sequence.ids;
+    if (!model.isEncoderDecoder()) return {packWhole(context, ids), static_cast<int64_t>(ids.size())};
+    std::vector<core::TokenId> answer{model.config().decoderStartTokenId.value_or(0)};
+    const auto rest = ids.subspan(sequence.promptLength);
+    answer.insert(answer.end(), rest.begin(), rest.end());
+    Pass pass{packWhole(context, answer), static_cast<int64_t>(answer.size())};
+    pass.input.source = std::make_shared<core::PackedInput>(packWhole(context, ids.first(sequence.promptLength)));
+    return pass;
+}
+
 }  // namespace
 
 std::vector<std::vector<float>> replayLogits(const kernels::Context& context, const ReplayedModel& replayed,
                                              std::span<const ReplaySequence> sequences) {
     std::vector<std::vector<float>> logits;
     for (const ReplaySequence& sequence : sequences) {
-        const auto count = static_cast<int64_t>(sequence.ids.size());
-        const std::vector<int32_t> bounds{0, static_cast<int32_t>(count)};
+        const Pass pass = passOf(context, replayed.model, sequence);
         std::vector<core::AdapterRows> rows;
-        if (replayed.adapter >= 0) rows.push_back({.begin = 0, .end = count, .adapter = replayed.adapter});
-        const core::Context pass{context, nullptr, nullptr, rows};
-        const core::PackedInput input = core::packInput(context, sequence.ids, core::positionsOf(bounds), bounds);
-        const core::Var hidden = replayed.model.forward(pass, input);
-        logits.push_back(core::toFloats(context, replayed.model.logits(context, hidden.value)));
+        if (replayed.adapter >= 0) rows.push_back({.begin = 0, .end = pass.count, .adapter = replayed.adapter});
+        const core::Context recording{context, nullptr, nullptr, rows};
+        const core::Var hidden = replayed.model.forward(recording, pass.input);
+        std::vector<float> found = core::toFloats(context, replayed.model.logits(context, hidden.value));
+        const size_t missing = sequence.ids.size() - static_cast<size_t>(pass.count);
+        const size_t vocabulary = found.size() / static_cast<size_t>(pass.count);
+        found.insert(found.begin(), missing * vocabulary, 0.0F);
+        logits.push_back(std::move(found));
     }
     return logits;
 }
@@ -72,16 +96,21 @@ Certificate compareReplays(std::span<const ReplaySequence> sequences, const std:
 }
 
 std::string certificateJson(const Certificate& certificate) {
-    const nlohmann::ordered_json json{{"ok", certificate.isOk},
-                                      {"format", certificate.format},
-                                      {"max_logit_error", certificate.maxLogitError},
-                                      {"tolerance", certificate.tolerance},
-                                      {"token_agreement", certificate.tokenAgreement},
-                                      {"prompts", certificate.prompts},
-                                      {"positions", certificate.positions},
-                                      {"base_hash", certificate.baseHash},
-                                      {"adapter_hash", certificate.adapterHash},
-                                      {"exported_hash", certificate.exportedHash}};
+    nlohmann::ordered_json json{{"ok", certificate.isOk},
+                                {"format", certificate.format},
+                                {"max_logit_error", certificate.maxLogitError},
+                                {"tolerance", certificate.tolerance},
+                                {"token_agreement", certificate.tokenAgreement},
+                                {"prompts", certificate.prompts},
+                                {"positions", certificate.positions},
+                                {"base_hash", certificate.baseHash},
+                                {"adapter_hash", certificate.adapterHash},
+                                {"exported_hash", certificate.exportedHash}};
+    if (!certificate.storedType.empty()) {
+        json["stored_type"] = certificate.storedType;
+        json["rounding_error"] = certificate.roundingError;
+        json["rounding_agreement"] = certificate.roundingAgreement;
+    }
     return json.dump(2) + "\n";
 }
 

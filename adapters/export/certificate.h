@@ -31,6 +31,11 @@ struct Certificate {
     std::string baseHash;
     std::string adapterHash;   // empty if the model itself was tuned
     std::string exportedHash;  // of the files' weights
+    // Where the files hold rounded weights, the above compares them with the model rounded alike; these say what
+    // rounding itself changed, against the tuned model.
+    std::string storedType;  // "Q8_0", empty for exports that do not round
+    double roundingError = 0;
+    double roundingAgreement = 1;
 };
 
 // One model of the comparison: the network and the index of its adapter, -1 for none.
@@ -40,7 +45,8 @@ struct ReplayedModel {
 };
 
 // Every position's logits [T, V] on the host, sequence after sequence: what a later comparison needs of a model that
-// exporting is going to change.
+// exporting is going to change. Of an encoder-decoder the rows before the answer are zero: its decoder does not see
+// them.
 std::vector<std::vector<float>> replayLogits(const kernels::Context& context, const ReplayedModel& replayed,
                                              std::span<const ReplaySequence> sequences);
 

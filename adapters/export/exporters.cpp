@@ -14,6 +14,7 @@ namespace {
 constexpr std::array kExporters{
     Exporter{"peft", "PEFT adapter", writePeftExport},
     Exporter{"safetensors", "Merged model folder (safetensors)", writeSafetensorsExport},
+    Exporter{"gguf", "Merged model for llama.cpp and Ollama (GGUF)", writeGgufExport},
 };
 
 }  // namespace

@@ -18,6 +18,8 @@ struct ExportSource {
     LowRankAdapter* adapter = nullptr;              // null: the model itself was tuned
     std::string baseModel;                          // name or path of the base, for the adapter's config
     std::vector<std::filesystem::path> companions;  // tokenizer and the like
+    std::string ggufType = "f16";                   // of the matrices of a GGUF file: f32, f16, bf16 or q8_0
+    std::filesystem::path ggufBase;  // a GGUF file whose vocabulary goes along, where there are no companions
 };
 
 struct Exporter {
@@ -36,5 +38,7 @@ const Exporter& exporterOf(std::string_view format);
 // export/<format>_export.cpp
 void writePeftExport(const ExportSource& source, const std::filesystem::path& folder);
 void writeSafetensorsExport(const ExportSource& source, const std::filesystem::path& folder);
+// model.gguf and a Modelfile. The model's weights are rounded to what the file holds.
+void writeGgufExport(const ExportSource& source, const std::filesystem::path& folder);
 
 }  // namespace wb::adapters

@@ -102,7 +102,7 @@ void run(const Options& options, CommandContext& context) {
     const bool isLora = recipe.method == core::TuneMethod::Lora;
     const fs::path exported = run.exportsPath() / (isLora ? "peft" : "safetensors");
     const adapters::Certificate certificate =
-        exportRun(runtime.context(), run, isLora ? "peft" : "safetensors", exported);
+        exportRun(runtime.context(), run, {.format = isLora ? "peft" : "safetensors"}, exported);
 
     printSummary(context, comparison, base, tuned);
     if (!options.reportFile.empty()) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "adapters/export/exporters.h"
@@ -12,6 +13,7 @@
 #include "core/run/atomic_file.h"
 #include "inference/generation_session.h"
 #include "kernels/base/error.h"
+#include "kernels/base/philox.h"
 #include "training/sample_prompts.h"
 
 namespace wb::app {
@@ -93,52 +95,115 @@ std::vector<std::vector<float>> replay(const kernels::Context& context, const Va
     return adapters::replayLogits(context, {*variant.loaded->model, variant.adapter}, sequences);
 }
 
-}  // namespace
-
-adapters::Certificate exportRun(const kernels::Context& context, const core::RunFolder& run, const std::string& format,
-                                const fs::path& folder) {
-    const adapters::Exporter& exporter = adapters::exporterOf(format);
-    PartialFolder partial(folder);
-    const core::Recipe recipe = run.recipe();
-    const TunedSource source = tunedOfRun(run);
-    const bool isAdapter = source.kind == TunedSource::Kind::Adapter;
-    const fs::path basePath = isAdapter ? fs::path(recipe.model) : source.folder;
-
-    const std::vector<fs::path> companions = core::companionFilesOf(basePath);
-    if (format == "safetensors" && companions.empty()) {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("{} has no tokenizer files that a model folder could take along; export as peft",
-                                basePath.string())};
+// Drawn ids, for a model without data of its own. The same ones every time.
+std::vector<adapters::ReplaySequence> drawnSequences(const core::ModelConfig& config) {
+    constexpr int64_t kLength = 24;
+    constexpr uint64_t kStream = 0;
+    std::vector<adapters::ReplaySequence> sequences;
+    for (uint64_t i = 0; i < static_cast<uint64_t>(kReplayPrompts); ++i) {
+        adapters::ReplaySequence sequence;
+        const int64_t length = std::min(kLength, config.maxPositions);
+        for (int64_t t = 0; t < length; ++t) {
+            const uint32_t word = philoxBlock(i, static_cast<uint64_t>(t), kStream)[0];
+            sequence.ids.push_back(static_cast<core::TokenId>(word % static_cast<uint64_t>(config.vocabularySize)));
+        }
+        sequence.promptLength = static_cast<size_t>(std::max<int64_t>(length / 2, 1));
+        sequences.push_back(std::move(sequence));
     }
+    return sequences;
+}
 
-    ModelHost host(context);
-    const Variant tuned = host.tuned(basePath, source);
-    const std::vector<adapters::ReplaySequence> sequences = heldOutAnswers(context, recipe, tuned);
-    const auto original = replay(context, tuned, sequences);
+// What is written, and the files that go along.
+struct ExportJob {
+    fs::path basePath;
+    std::string baseModel;
+    Variant tuned;
+    adapters::LowRankAdapter* adapter = nullptr;
+    std::vector<adapters::ReplaySequence> sequences;
+};
 
-    adapters::LowRankAdapter* adapter =
-        isAdapter ? tuned.loaded->adapters[static_cast<size_t>(tuned.adapter)].adapter.get() : nullptr;
+bool isGgufFile(const fs::path& path) {
+    return fs::is_regular_file(path) && path.extension() == ".gguf";
+}
+
+void requireTokenizer(const fs::path& basePath, const ExportOptions& options, bool hasCompanions) {
+    if (options.format != "safetensors" || hasCompanions) return;
+    throw Error{ErrorCode::Unsupported,
+                fmt::format("{} has no tokenizer files that a model folder could take along; export as peft{}",
+                            basePath.string(), isGgufFile(basePath) ? " or gguf" : "")};
+}
+
+adapters::Certificate exportJob(const kernels::Context& context, const ExportJob& job, const ExportOptions& options,
+                                PartialFolder& partial) {
+    const adapters::Exporter& exporter = adapters::exporterOf(options.format);
+    const bool isGguf = options.format == "gguf";
+    const std::vector<fs::path> companions = core::companionFilesOf(job.basePath);
+    requireTokenizer(job.basePath, options, !companions.empty());
+    const auto original = replay(context, job.tuned, job.sequences);
     exporter.write({.context = context,
-                    .model = *tuned.loaded->model,
-                    .adapter = adapter,
-                    .baseModel = recipe.model,
-                    .companions = companions},
+                    .model = *job.tuned.loaded->model,
+                    .adapter = job.adapter,
+                    .baseModel = job.baseModel,
+                    .companions = companions,
+                    .ggufType = options.ggufType,
+                    .ggufBase = isGgufFile(job.basePath) ? job.basePath : fs::path()},
                    partial.path());
 
     ModelHost fresh(context);
     const bool wroteAdapter = adapters::isPeftFolder(partial.path());
+    const fs::path writtenPath = isGguf ? partial.path() / "model.gguf" : partial.path();
     const TunedSource written{
-        wroteAdapter ? TunedSource::Kind::Adapter : TunedSource::Kind::Model, partial.path(), {}, {}};
-    const Variant reloaded = fresh.tuned(wroteAdapter ? basePath : partial.path(), written);
-    adapters::Certificate certificate =
-        adapters::compareReplays(sequences, original, replay(context, reloaded, sequences), DType::F32);
+        wroteAdapter ? TunedSource::Kind::Adapter : TunedSource::Kind::Model, writtenPath, {}, {}};
+    const Variant reloaded = fresh.tuned(wroteAdapter ? job.basePath : writtenPath, written);
+    const auto found = replay(context, reloaded, job.sequences);
+    // Writing GGUF leaves the model in memory merged and rounded as the file is.
+    const auto expected =
+        isGguf ? adapters::replayLogits(context, {*job.tuned.loaded->model, -1}, job.sequences) : original;
+    adapters::Certificate certificate = adapters::compareReplays(job.sequences, expected, found, DType::F32);
+    if (isGguf) {
+        const auto rounding = adapters::compareReplays(job.sequences, original, found, DType::F32);
+        certificate.storedType = options.ggufType;
+        certificate.roundingError = rounding.maxLogitError;
+        certificate.roundingAgreement = rounding.tokenAgreement;
+    }
     certificate.format = exporter.format;
-    certificate.baseHash = tuned.modelHash();
-    certificate.adapterHash = tuned.adapterHash();
+    certificate.baseHash = job.tuned.modelHash();
+    certificate.adapterHash = job.tuned.adapterHash();
     certificate.exportedHash = wroteAdapter ? reloaded.adapterHash() : reloaded.modelHash();
     core::writeFileAtomically(partial.path() / "certificate.json", adapters::certificateJson(certificate));
     partial.keep();
     return certificate;
+}
+
+}  // namespace
+
+adapters::Certificate exportRun(const kernels::Context& context, const core::RunFolder& run,
+                                const ExportOptions& options, const fs::path& folder) {
+    PartialFolder partial(folder);
+    const core::Recipe recipe = run.recipe();
+    const TunedSource source = tunedOfRun(run);
+    const bool isAdapter = source.kind == TunedSource::Kind::Adapter;
+    ModelHost host(context);
+    ExportJob job;
+    job.basePath = isAdapter ? fs::path(recipe.model) : source.folder;
+    job.baseModel = recipe.model;
+    requireTokenizer(job.basePath, options, !core::companionFilesOf(job.basePath).empty());
+    job.tuned = host.tuned(job.basePath, source);
+    job.sequences = heldOutAnswers(context, recipe, job.tuned);
+    if (isAdapter) job.adapter = job.tuned.loaded->adapters[static_cast<size_t>(job.tuned.adapter)].adapter.get();
+    return exportJob(context, job, options, partial);
+}
+
+adapters::Certificate exportModel(const kernels::Context& context, const fs::path& modelPath,
+                                  const ExportOptions& options, const fs::path& folder) {
+    PartialFolder partial(folder);
+    ModelHost host(context);
+    ExportJob job;
+    job.basePath = modelPath;
+    job.baseModel = modelPath.string();
+    job.tuned = host.base(modelPath);
+    job.sequences = drawnSequences(job.tuned.loaded->model->config());
+    return exportJob(context, job, options, partial);
 }
 
 nlohmann::ordered_json toJson(const adapters::Certificate& certificate) {

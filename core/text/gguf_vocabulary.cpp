@@ -66,6 +66,7 @@ GgufVocabulary vocabularyOfSentencePiece(const fs::path& path) {
     if (model.padId >= 0) vocabulary.padId = model.padId;
     vocabulary.addsSpacePrefix = model.addsDummyPrefix;
     vocabulary.removesExtraWhitespace = model.removesExtraWhitespace;
+    vocabulary.characterMap = model.characterMap;
     return vocabulary;
 }
 
@@ -173,6 +174,40 @@ GgufMetadata metadataOf(const GgufVocabulary& vocabulary) {
     return metadata;
 }
 
+// Reading forgets how wide a number was; every key of a tokenizer has one width.
+struct CopiedField {
+    const std::string& key;
+    const GgufFile& file;
+
+    GgufField operator()(bool value) const { return value; }
+    GgufField operator()(double value) const { return static_cast<float>(value); }
+    GgufField operator()(const std::string& value) const { return value; }
+    GgufField operator()(const std::vector<std::string>& values) const { return values; }
+    GgufField operator()(const std::vector<double>& values) const {
+        return std::vector<float>(values.begin(), values.end());
+    }
+    GgufField operator()(int64_t value) const {
+        if (value >= 0 && value <= UINT32_MAX) return static_cast<uint32_t>(value);
+        if (value < 0 && value >= INT32_MIN) return static_cast<int32_t>(value);
+        throw Error{ErrorCode::Unsupported, fmt::format("{}: '{}' is {}", file.path().string(), key, value)};
+    }
+    GgufField operator()(const std::vector<int64_t>& values) const {
+        if (key.ends_with("precompiled_charsmap")) {
+            std::vector<uint8_t> bytes;
+            for (const int64_t value : values) bytes.push_back(static_cast<uint8_t>(value));
+            return bytes;
+        }
+        std::vector<int32_t> numbers;
+        for (const int64_t value : values) {
+            if (value < INT32_MIN || value > INT32_MAX) {
+                throw Error{ErrorCode::Unsupported, fmt::format("{}: '{}' holds {}", file.path().string(), key, value)};
+            }
+            numbers.push_back(static_cast<int32_t>(value));
+        }
+        return numbers;
+    }
+};
+
 }  // namespace
 
 void GgufVocabulary::growTo(size_t size) {
@@ -197,6 +232,17 @@ GgufMetadata ggufVocabularyOf(std::span<const fs::path> files, const ModelConfig
     vocabulary.growTo(static_cast<size_t>(config.vocabularySize));
     GgufMetadata metadata = metadataOf(vocabulary);
     if (const auto text = chatTemplateOf(set)) metadata.push_back({"tokenizer.chat_template", *text});
+    return metadata;
+}
+
+GgufMetadata ggufVocabularyOf(const GgufFile& file) {
+    GgufMetadata metadata;
+    for (const auto& [key, value] : file.metadata()) {
+        if (key.starts_with("tokenizer.")) metadata.push_back({key, std::visit(CopiedField{key, file}, value)});
+    }
+    if (file.texts("tokenizer.ggml.tokens") == nullptr) {
+        throw Error{ErrorCode::NotFound, fmt::format("{}: carries no tokenizer", file.path().string())};
+    }
     return metadata;
 }
 

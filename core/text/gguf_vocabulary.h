@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/format/gguf.h"
 #include "core/format/gguf_metadata.h"
 #include "core/format/model_config.h"
 
@@ -16,5 +17,9 @@ namespace wb::core {
 // rule, a normaliser), CorruptFile naming the file and key.
 //   files  all in one folder
 GgufMetadata ggufVocabularyOf(std::span<const std::filesystem::path> files, const ModelConfig& config);
+
+// The same of another GGUF file: all that it says about its tokenizer. Throws NotFound if it has none, Unsupported
+// naming a value that cannot be written again.
+GgufMetadata ggufVocabularyOf(const GgufFile& file);
 
 }  // namespace wb::core
