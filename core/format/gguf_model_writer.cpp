@@ -43,7 +43,7 @@ struct Target {
     GgufLayout layout = GgufLayout::Same;
     HeadRows heads;
     float scale = 1.0F;
-    // The head that a tied model gets because its reader has no scale of what the head reads.
+    // The head that a tied model gets all the same.
     std::optional<GgufDeclaration> scaledHead;
 };
 
@@ -88,9 +88,12 @@ struct GgufModelWriter::Impl {
                       place.layout, headRowsOf(config, weight.name),
                       1.0F,         {}};
         if (network.head.hiddenScale != 1.0F && place.name == "output.weight") target.scale = network.head.hiddenScale;
-        if (network.head.hiddenScale != 1.0F && network.head.name.empty() && place.name == "token_embd.weight") {
-            target.scaledHead = GgufDeclaration{"output.weight", target.tensor.type, weight.shape};
+        // Readers of T5 disagree on what its tied head is scaled by, so that one is written out, scale and all. In
+        // single precision, as rounding it a second time would make it another one than the embedding.
+        if (network.encoder && network.head.name.empty() && place.name == "token_embd.weight") {
             target.scale = network.head.hiddenScale;
+            const GgufType headType = target.scale == 1.0F ? target.tensor.type : GgufType::F32;
+            target.scaledHead = GgufDeclaration{"output.weight", headType, weight.shape};
         }
         return target;
     }
