@@ -70,7 +70,16 @@ GgufVocabulary vocabularyOfSentencePiece(const fs::path& path) {
     return vocabulary;
 }
 
-GgufVocabulary vocabularyOfFiles(const FileSet& files) {
+// These two files leave unsaid how words are cut; the class of the tokenizer says it.
+std::string splitRuleOfClass(std::string_view tokenizerClass, const std::string& source) {
+    if (tokenizerClass.empty() || tokenizerClass.starts_with("GPT2Tokenizer")) return "gpt-2";
+    if (tokenizerClass.starts_with("Qwen2Tokenizer")) return "qwen2";
+    throw Error{ErrorCode::Unsupported,
+                fmt::format("{}: how a '{}' cuts words has no name in GGUF; save the model with its tokenizer.json",
+                            source, tokenizerClass)};
+}
+
+GgufVocabulary vocabularyOfFiles(const FileSet& files, const TokenizerSettings& settings) {
     const fs::path* json = files.find("tokenizer.json");
     for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}) {
         const fs::path* path = files.find(name);
@@ -83,7 +92,11 @@ GgufVocabulary vocabularyOfFiles(const FileSet& files) {
     if (json != nullptr) return vocabularyOfTokenizerJson(readJsonFile(*json, kMaxJsonBytes), json->string());
     const fs::path* vocab = files.find("vocab.json");
     const fs::path* merges = files.find("merges.txt");
-    if (vocab != nullptr && merges != nullptr) return vocabularyOfVocabAndMerges(*vocab, *merges);
+    if (vocab != nullptr && merges != nullptr) {
+        GgufVocabulary vocabulary = vocabularyOfVocabAndMerges(*vocab, *merges);
+        vocabulary.pre = splitRuleOfClass(settings.tokenizerClass, vocab->string());
+        return vocabulary;
+    }
     throw Error{ErrorCode::NotFound,
                 fmt::format("{}: there is no tokenizer.json, tokenizer.model or vocab.json with merges.txt, so a GGUF "
                             "file would have no vocabulary",
@@ -221,8 +234,9 @@ void GgufVocabulary::growTo(size_t size) {
 
 GgufMetadata ggufVocabularyOf(std::span<const fs::path> files, const ModelConfig& config) {
     const FileSet set(files);
-    GgufVocabulary vocabulary = vocabularyOfFiles(set);
-    applySettings(readTokenizerSettings(set.folder()), config, vocabulary);
+    const TokenizerSettings settings = readTokenizerSettings(set.folder());
+    GgufVocabulary vocabulary = vocabularyOfFiles(set, settings);
+    applySettings(settings, config, vocabulary);
     if (static_cast<int64_t>(vocabulary.tokens.size()) > config.vocabularySize) {
         throw Error{
             ErrorCode::Unsupported,

@@ -278,7 +278,6 @@ GgufVocabulary vocabularyOfTokenizerJson(const json& root, const std::string& so
 GgufVocabulary vocabularyOfVocabAndMerges(const std::filesystem::path& vocab, const std::filesystem::path& merges) {
     GgufVocabulary vocabulary;
     vocabulary.kind = "gpt2";
-    vocabulary.pre = "gpt-2";
     placeTokens(readJsonFile(vocab, kMaxJsonBytes), vocab.string(), vocabulary);
     const MappedFile file = MappedFile::open(merges);
     std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());

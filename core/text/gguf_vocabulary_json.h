@@ -34,6 +34,7 @@ struct GgufVocabulary {
 
 // Throws CorruptFile naming the key, Unsupported naming what has no form in GGUF.
 GgufVocabulary vocabularyOfTokenizerJson(const nlohmann::json& root, const std::string& sourceName);
+// Without the name of a splitting rule.
 GgufVocabulary vocabularyOfVocabAndMerges(const std::filesystem::path& vocab, const std::filesystem::path& merges);
 
 // Added tokens, and which of begin and end of text its post-processor adds.
