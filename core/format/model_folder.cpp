@@ -120,6 +120,8 @@ OpenedModel openFolder(const fs::path& folder, const fs::path& weightFile) {
     model.folder = folder;
     model.config = readModelConfig(folder);
     model.generationConfig = readGenerationConfig(folder, model.config);
+    // Where the two files differ, answers begin as the one that is about answers says.
+    model.config.decoderStartTokenId = model.generationConfig.decoderStartTokenId;
     model.files = weightFile.empty() ? openWeightFolder(folder) : openWeightFile(weightFile);
     addMissingPrefix(model.files, networkConfigOf(model.config));
     untieStoredHead(model);

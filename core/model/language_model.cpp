@@ -41,6 +41,7 @@ LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig&
     : m_config(config), m_dtype(dtype) {
     const NetworkConfig network = networkConfigOf(config);
     m_headConfig = network.head;
+    m_positionLimit = positionLimitOf(config);
     m_embedding = makeVocabularyTable(context, network, dtype, network.decoder.embedding + ".weight");
     m_embedding.untrainedRow = network.untrainedId;
     if (network.encoder) m_encoder.emplace(context, *network.encoder, network.hidden, dtype);

@@ -24,6 +24,8 @@ public:
     const ModelConfig& config() const { return m_config; }
     DType dtype() const { return m_dtype; }
     bool isEncoderDecoder() const { return m_encoder.has_value(); }
+    // Most tokens a sequence of either side may have; nothing where positions have no end.
+    std::optional<int64_t> positionLimit() const { return m_positionLimit; }
     void setActivationMemory(ActivationMemory memory) { m_activationMemory = memory; }
 
     // Hidden states of the decoder after its final norm, [T, C]. An encoder-decoder reads input.source, or the memories
@@ -64,6 +66,7 @@ private:
     std::optional<Stack> m_decoder;
     Parameter m_head;      // [V padded, C], absent if tied
     Parameter m_headBias;  // [V padded], absent without
+    std::optional<int64_t> m_positionLimit;
 };
 
 }  // namespace wb::core

@@ -119,8 +119,14 @@ BARTS = [
         "blenderbot", lambda: BlenderbotConfig(**BART, scale_embedding=True, encoder_no_repeat_ngram_size=0)
     ),
     Variant("blenderbot_small", lambda: BlenderbotSmallConfig(**BART)),
-    # Outputs begin with the token of the language to translate to.
-    Variant("m2m_100", lambda: M2M100Config(**BART), buffers=sine_tables, generation={"forced_bos_token_id": 7}),
+    # Outputs begin with the token of the language to translate to. Padding among them would have no position in the
+    # reference, and another one with its cache than without.
+    Variant(
+        "m2m_100",
+        lambda: M2M100Config(**BART),
+        buffers=sine_tables,
+        generation={"forced_bos_token_id": 7, "suppress_tokens": [1]},
+    ),
 ]
 
 VARIANTS = [*T5S, *BARTS]
