@@ -154,9 +154,10 @@ core::EncoderMemory GenerationSession::encode(const GenerationRequest& asked) {
     return m_model.encode(context, core::packInput(m_context, asked.promptIds, core::positionsOf(bounds), bounds));
 }
 
-std::vector<float> GenerationSession::lastLogits(const core::Tensor& hidden) {
+std::vector<float> GenerationSession::lastLogits(const core::Tensor& hidden, int32_t adapter) {
     const int64_t rows = hidden.shape()[0];
-    return core::toFloats(m_context, m_model.logits(m_context, hidden.rows(rows - 1, rows)));
+    const core::AdapterRows row{0, 1, adapter};
+    return core::toFloats(m_context, m_model.logits(m_context, hidden.rows(rows - 1, rows), std::span(&row, 1)));
 }
 
 void GenerationSession::prefill(size_t request) {
@@ -173,7 +174,7 @@ void GenerationSession::prefill(size_t request) {
         addRows(pass, request, sequence, prompt.subspan(begin, std::min(kPrefillChunk, prompt.size() - begin)));
         hidden = runRows(pass);
     }
-    const std::vector<float> logits = lastLogits(hidden);
+    const std::vector<float> logits = lastLogits(hidden, asked.adapter);
     progress.firstToken = Clock::now();
     progress.strategy->start(*m_cache, sequence, logits);
     reportIfFinished(request);
@@ -185,7 +186,7 @@ std::vector<float> GenerationSession::decodeRows(std::span<const PendingRow> row
         addRows(pass, pending.request, pending.row.sequence, std::span(&pending.row.token, 1));
     }
     const core::Tensor hidden = runRows(pass);
-    return core::toFloats(m_context, m_model.logits(m_context, hidden));
+    return core::toFloats(m_context, m_model.logits(m_context, hidden, pass.adapterRows));
 }
 
 void GenerationSession::decode() {

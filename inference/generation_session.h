@@ -72,7 +72,7 @@ private:
     };
     std::vector<float> decodeRows(std::span<const PendingRow> rows);
     void reportIfFinished(size_t request);
-    std::vector<float> lastLogits(const core::Tensor& hidden);
+    std::vector<float> lastLogits(const core::Tensor& hidden, int32_t adapter);
 
     const kernels::Context& m_context;
     core::LanguageModel& m_model;

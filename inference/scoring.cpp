@@ -65,9 +65,10 @@ Tensor hiddenOf(const kernels::Context& context, core::LanguageModel& model, con
 
 // -log p of each label; 0 where ignored.
 std::vector<float> lossesOf(const kernels::Context& context, core::LanguageModel& model, const Tensor& hidden,
-                            std::span<const int32_t> labels) {
+                            std::span<const int32_t> labels, int32_t adapter) {
     const Tensor wanted = Tensor::fromInts(context, labels, kernels::MemoryOwner::Activations);
-    const core::Context pass{context, nullptr, nullptr, {}};
+    const core::AdapterRows rows{0, hidden.shape()[0], adapter};
+    const core::Context pass{context, nullptr, nullptr, std::span(&rows, 1)};
     return core::toFloats(context, model.loss(pass, {hidden}, wanted, 0.0F).losses.value);
 }
 
@@ -85,14 +86,16 @@ SequenceScore scoreContinuation(const kernels::Context& context, core::LanguageM
     const Tensor hidden = hiddenOf(context, model, forced, options.adapter);
     std::vector<int32_t> labels(ids.size(), kernels::kIgnoredLabel);
     for (size_t i = first; i < ids.size(); ++i) labels[i - 1] = ids[i];
-    const std::vector<float> losses = lossesOf(context, model, hidden, labels);
+    const std::vector<float> losses = lossesOf(context, model, hidden, labels, options.adapter);
     for (size_t i = first; i < ids.size(); ++i) score.logprobs.push_back(-static_cast<double>(losses[i - 1]));
 
     if (options.topAlternatives == 0) return score;
     const auto end = static_cast<int64_t>(ids.size()) - 1;
     for (int64_t begin = static_cast<int64_t>(first) - 1; begin < end; begin += kLogitRows) {
         const int64_t stop = std::min(begin + kLogitRows, end);
-        const std::vector<float> logits = core::toFloats(context, model.logits(context, hidden.rows(begin, stop)));
+        const core::AdapterRows rows{0, stop - begin, options.adapter};
+        const std::vector<float> logits =
+            core::toFloats(context, model.logits(context, hidden.rows(begin, stop), std::span(&rows, 1)));
         const size_t vocabulary = logits.size() / static_cast<size_t>(stop - begin);
         for (size_t row = 0; row < static_cast<size_t>(stop - begin); ++row) {
             score.top.push_back(
@@ -106,7 +109,8 @@ std::vector<float> lastLogits(const kernels::Context& context, core::LanguageMod
                               std::span<const TokenId> prompt, int32_t adapter) {
     const Tensor hidden = hiddenOf(context, model, forcedIds(model, prompt, {}), adapter);
     const int64_t rows = hidden.shape()[0];
-    return core::toFloats(context, model.logits(context, hidden.rows(rows - 1, rows)));
+    const core::AdapterRows row{0, 1, adapter};
+    return core::toFloats(context, model.logits(context, hidden.rows(rows - 1, rows), std::span(&row, 1)));
 }
 
 TextScore scoreText(const kernels::Context& context, core::LanguageModel& model, std::span<const TokenId> ids,

@@ -32,7 +32,7 @@ std::vector<std::vector<float>> replayLogits(const kernels::Context& context, co
         const core::Context pass{context, nullptr, nullptr, rows};
         const core::PackedInput input = core::packInput(context, sequence.ids, core::positionsOf(bounds), bounds);
         const core::Var hidden = replayed.model.forward(pass, input);
-        logits.push_back(core::toFloats(context, replayed.model.logits(context, hidden.value)));
+        logits.push_back(core::toFloats(context, replayed.model.logits(context, hidden.value, rows)));
     }
     return logits;
 }

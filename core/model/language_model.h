@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/autograd/row_ranges.h"
 #include "core/format/model_config.h"
 #include "core/model/stack.h"
 
@@ -36,10 +37,11 @@ public:
     // gradient.
     EncoderMemory encode(const Context& context, const PackedInput& source);
 
-    // hidden [n, C] -> logits [n, vocabularySize] F32 (F64 for F64). No gradient.
-    Tensor logits(const kernels::Context& context, const Tensor& hidden);
+    // hidden [n, C] -> logits [n, vocabularySize] F32 (F64 for F64). No gradient. `adapterRows` counts the rows of
+    // `hidden`; it matters for adapters with a head of their own.
+    Tensor logits(const kernels::Context& context, const Tensor& hidden, std::span<const AdapterRows> adapterRows = {});
 
-    // Head and cross-entropy over labels [T] (kernels::kIgnoredLabel where not trained).
+    // Head and cross-entropy over labels [T] (kernels::kIgnoredLabel where not trained). All rows have one head.
     LmLoss loss(const Context& context, const Var& hidden, const Tensor& labels, float gradScale);
 
     // Every weight that a file stores, in forward order; a tied table is visited once, as the embedding.
@@ -47,13 +49,24 @@ public:
     // Every projection inside the blocks, in forward order: what adapters attach to.
     void visitLinears(const std::function<void(LinearLayer&)>& visit);
 
+    // The vocabulary tables [V padded, C]; the head's is the embedding if they are tied. An adapter's own tables go
+    // into the embedding's `replacements` and into headReplacements(), both by adapter index: a tied head can be
+    // replaced without the embedding.
+    Parameter& embeddingTable() { return m_embedding; }
+    Parameter& headTable() { return isHeadTied() ? m_embedding : m_head; }
+    bool isHeadTied() const { return m_headConfig.name.empty(); }
+    std::string headName() const { return isHeadTied() ? "lm_head" : m_headConfig.name; }
+    std::vector<Parameter*>& headReplacements() { return m_headReplacements; }
+
     // The stored part of a weight: vocabulary rows without padding, everything else whole.
     Tensor storedValue(const Parameter& parameter) const;
 
     KvCacheConfig cacheConfig(int64_t numBlocks) const;
 
 private:
-    LmHead head();
+    LmHead head(int32_t adapter);
+    bool isHeadReplacedFor(int32_t adapter) const;
+    std::vector<RowRange> headRanges(const Context& context, int64_t rows) const;
     // What the head reads: scaled if the family says so.
     Var headInput(const Context& context, const Var& hidden) const;
 
@@ -67,6 +80,7 @@ private:
     Parameter m_head;      // [V padded, C], absent if tied
     Parameter m_headBias;  // [V padded], absent without
     std::optional<int64_t> m_positionLimit;
+    std::vector<Parameter*> m_headReplacements;
 };
 
 }  // namespace wb::core
