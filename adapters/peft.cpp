@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/peft.h"
 
-#include "core/format/safetensors.h"
+#include "adapters/adapted_table.h"
+#include "adapters/peft_tensors.h"
 #include "core/format/weight_hash.h"
 #include "core/format/widen.h"
 #include "core/model/weights.h"
@@ -11,280 +12,316 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
+#include <array>
 
 namespace wb::adapters {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
-constexpr const char* kConfigFile = "adapter_config.json";
-constexpr const char* kWeightFile = "adapter_model.safetensors";
-constexpr std::string_view kTensorPrefix = "base_model.model.";
-constexpr std::string_view kSuffixA = ".lora_A.weight";
-constexpr std::string_view kSuffixB = ".lora_B.weight";
-constexpr size_t kMaxConfigBytes = size_t{4} << 20;
+// What of a model adapters can attach to, by name.
+struct ModelParts {
+    explicit ModelParts(core::LanguageModel& owner) : model(owner) {
+        model.visitLinears([this](core::LinearLayer& layer) { layers.emplace(layer.name, &layer); });
+        model.visitParameters([this](core::Parameter& parameter) { parameters.emplace(parameter.name, &parameter); });
+    }
 
-[[noreturn]] void refuse(const fs::path& file, const std::string& feature) {
-    throw Error{ErrorCode::Unsupported, fmt::format("{}: {} is not supported", file.string(), feature)};
+    core::LanguageModel& model;
+    std::map<std::string, core::LinearLayer*> layers;
+    std::map<std::string, core::Parameter*> parameters;
+};
+
+// A weight of the file that replaces one of the model's.
+struct FoundWeight {
+    core::Parameter* base = nullptr;
+    const core::TensorEntry* entry = nullptr;
+    std::string name;  // in files written here
+    bool isHead = false;
+};
+
+enum class Table { Embedding, Head };
+
+// A vocabulary table with a low-rank update.
+struct FoundTable {
+    Table table = Table::Embedding;
+    std::string module;
+    const PeftParts* parts = nullptr;
+};
+
+std::vector<int64_t> extentsOf(const Shape& shape) {
+    std::vector<int64_t> extents;
+    for (int axis = 0; axis < shape.rank(); ++axis) extents.push_back(shape[axis]);
+    return extents;
 }
 
-// A key that is absent, null, false, empty or "none" asks for nothing.
-bool asksForNothing(const Json& config, const char* key) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null()) return true;
-    if (found->is_boolean()) return !found->get<bool>();
-    if (found->is_string()) return found->get_ref<const std::string&>().empty() || *found == "none";
-    return (found->is_array() || found->is_object()) && found->empty();
-}
+class PeftLoader {
+public:
+    PeftLoader(core::LanguageModel& model, PeftConfig peft, const PeftWeights& weights)
+        : m_parts(model), m_peft(std::move(peft)), m_weights(weights), m_matcher(m_peft.lora) {}
 
-// These initialisations subtract from the base weights what they put into the adapter: on the base as it is published,
-// the adapter would be wrong without a word.
-void refuseChangedBase(const Json& config, const fs::path& file) {
-    const auto found = config.find("init_lora_weights");
-    if (found == config.end() || !found->is_string()) return;
-    const std::string& way = found->get_ref<const std::string&>();
-    for (const char* name : {"pissa", "olora", "corda", "loftq"}) {
-        if (way.starts_with(name)) {
-            refuse(file, fmt::format("init_lora_weights '{}' (an adapter for changed base weights; convert it to a "
-                                     "plain LoRA adapter)",
-                                     way));
+    // Before any memory is taken: the rank in the config could be any number.
+    void check() {
+        checkTask();
+        for (const auto& [module, parts] : m_weights.modules()) {
+            const bool isEmbedding = parts.contains(PeftPart::EmbeddingA) || parts.contains(PeftPart::EmbeddingB);
+            const bool isAdapted = isEmbedding || parts.contains(PeftPart::LoraA) || parts.contains(PeftPart::LoraB) ||
+                                   parts.contains(PeftPart::LoraBiasB) || parts.contains(PeftPart::Magnitude);
+            if (isEmbedding) {
+                checkEmbedding(module, parts);
+            } else if (isAdapted && module == m_parts.model.headName()) {
+                checkHead(module, parts);
+            } else if (isAdapted) {
+                checkLayer(module, parts);
+            }
+            for (const PeftPart part : {PeftPart::Weight, PeftPart::Bias}) {
+                if (parts.contains(part)) checkWhole(module, part, *parts.at(part), isAdapted);
+            }
         }
     }
-}
 
-void refuseMissingFeatures(const Json& config, const fs::path& file) {
-    const std::string type = config.value("peft_type", std::string("(none)"));
-    if (type != "LORA") refuse(file, fmt::format("peft_type '{}' (LORA is)", type));
-    const std::string task = config.contains("task_type") && config["task_type"].is_string()
-                                 ? config["task_type"].get<std::string>()
-                                 : std::string("CAUSAL_LM");
-    if (task != "CAUSAL_LM") refuse(file, fmt::format("task_type '{}' (CAUSAL_LM is)", task));
-    struct Feature {
-        const char* key;
-        const char* words;
-    };
-    static constexpr Feature kFeatures[] = {
-        {"use_dora", "use_dora (weight-decomposed adapters)"},
-        {"bias", "bias (trained biases)"},
-        {"fan_in_fan_out", "fan_in_fan_out (Conv1D weights of the GPT-2 family)"},
-        {"modules_to_save", "modules_to_save (whole trained modules)"},
-        {"rank_pattern", "rank_pattern (ranks that differ by layer)"},
-        {"alpha_pattern", "alpha_pattern (alphas that differ by layer)"},
-        {"layers_to_transform", "layers_to_transform"},
-        {"megatron_config", "megatron_config"},
-        {"trainable_token_indices", "trainable_token_indices (trained embedding rows)"},
-        {"target_parameters", "target_parameters"},
-        {"layer_replication", "layer_replication (layers used more than once)"},
-        {"alora_invocation_tokens", "alora_invocation_tokens (adapters that start inside the text)"},
-        {"lora_bias", "lora_bias (biases of the adapter)"},
-        {"use_qalora", "use_qalora"},
-    };
-    for (const Feature& feature : kFeatures) {
-        if (!asksForNothing(config, feature.key)) refuse(file, feature.words);
-    }
-    refuseChangedBase(config, file);
-}
-
-int64_t rankOf(const Json& config, const fs::path& file) {
-    const auto found = config.find("r");
-    if (found == config.end()) return 8;
-    // A fraction would be cut without a word.
-    if (found->is_number_integer()) return found->get<int64_t>();
-    throw Error{ErrorCode::CorruptFile, fmt::format("{}: r is {}, not a whole number", file.string(), found->dump())};
-}
-
-std::vector<std::string> targetsOf(const Json& config, const fs::path& file) {
-    const auto found = config.find("target_modules");
-    if (found == config.end() || found->is_null()) return {};
-    if (found->is_array()) return found->get<std::vector<std::string>>();
-    if (*found == LoraConfig::kAllLinear) return {LoraConfig::kAllLinear};
-    if (found->is_string()) return {};  // a regular expression: the tensor names say what it matched
-    throw Error{ErrorCode::CorruptFile, fmt::format("{}: target_modules is neither a list nor a text", file.string())};
-}
-
-// "base_model.model.<layer>.lora_A.weight" -> "<layer>"; empty if the name is none of ours.
-std::string layerOf(const std::string& tensorName, std::string_view suffix) {
-    if (!tensorName.starts_with(kTensorPrefix) || !tensorName.ends_with(suffix)) return {};
-    return tensorName.substr(kTensorPrefix.size(), tensorName.size() - kTensorPrefix.size() - suffix.size());
-}
-
-std::set<std::string> layersOf(const core::SafetensorsFile& weights) {
-    std::set<std::string> layers;
-    for (const core::TensorEntry& entry : weights.tensors()) {
-        const std::string fromA = layerOf(entry.name, kSuffixA);
-        const std::string layer = fromA.empty() ? layerOf(entry.name, kSuffixB) : fromA;
-        if (layer.empty()) {
-            refuse(weights.path(), fmt::format("adapter tensor '{}'", entry.name));
+    std::unique_ptr<LowRankAdapter> load(const kernels::Context& context) {
+        // In the order of the file: what is written again has the same bytes.
+        std::ranges::sort(m_found, {}, [](const FoundWeight& found) { return found.entry->begin; });
+        auto adapter = std::make_unique<LowRankAdapter>(context, m_parts.model, m_peft.lora, m_layers);
+        for (const FoundWeight& found : m_found) {
+            const OwnWeight& weight = found.isHead ? adapter->addOwnHead(context, found.name)
+                                                   : adapter->addOwnWeight(context, *found.base, found.name);
+            fill(context, *found.entry, weight.stored, weight.own->isTransposedInFile);
         }
-        layers.insert(layer);
+        for (const FoundTable& found : m_tables) addTable(context, *adapter, found);
+        adapter->visitDeltas([&](core::LinearLayer& layer, core::LowRankDelta& delta) {
+            const PeftParts& parts = m_weights.modules().at(layer.name);
+            fill(context, *parts.at(PeftPart::LoraA), delta.a.value);
+            fill(context, *parts.at(PeftPart::LoraB), delta.b.value);
+            if (m_peft.lora.hasBiasB) fill(context, *parts.at(PeftPart::LoraBiasB), delta.biasB.value);
+            if (m_peft.lora.usesMagnitude) fill(context, *parts.at(PeftPart::Magnitude), delta.magnitude.value);
+        });
+        adapter->refresh(context);
+        return adapter;
     }
-    if (layers.empty()) {
-        throw Error{ErrorCode::CorruptFile, fmt::format("{}: holds no adapter tensors", weights.path().string())};
-    }
-    return layers;
-}
 
-void requireLayers(core::LanguageModel& model, const std::set<std::string>& layers, const fs::path& file) {
-    std::set<std::string> known;
-    model.visitLinears([&known](core::LinearLayer& layer) { known.insert(layer.name); });
-    for (const std::string& layer : layers) {
-        if (known.contains(layer)) continue;
-        if (layer == "lm_head" || layer.ends_with("embed_tokens")) {
-            refuse(file, fmt::format("an adapter on {} (only projections inside the blocks can be adapted)", layer));
+private:
+    [[noreturn]] void refuse(const std::string& feature) const {
+        throw Error{ErrorCode::Unsupported, fmt::format("{}: {} is not supported", file(), feature)};
+    }
+    [[noreturn]] void mismatch(const std::string& what) const {
+        throw Error{ErrorCode::InvalidArgument, fmt::format("{}: {}", file(), what)};
+    }
+    std::string file() const { return m_weights.file().path().string(); }
+
+    void checkTask() const {
+        const char* task = m_parts.model.isEncoderDecoder() ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
+        if (m_peft.taskType.empty() || m_peft.taskType == task) return;
+        mismatch(fmt::format("is for the task {}, this {} model does {}; the adapter belongs to another model",
+                             m_peft.taskType, m_parts.model.config().modelType, task));
+    }
+
+    void checkAsked(const std::string& module, bool isProjection) const {
+        if (!m_peft.namesTargets || m_matcher.isTarget(module, isProjection)) return;
+        mismatch(fmt::format("adapts '{}', which {} does not ask for", module, kPeftConfigFile));
+    }
+
+    // [V, C]
+    Shape tableShape() const { return m_parts.model.storedValue(m_parts.model.embeddingTable()).shape(); }
+
+    void checkEmbedding(const std::string& module, const PeftParts& parts) {
+        core::Parameter& table = m_parts.model.embeddingTable();
+        if (module + ".weight" != table.name || m_parts.model.isEncoderDecoder()) {
+            refuse(
+                fmt::format("an adapter on the embedding {} (the token embedding of decoder-only models can be "
+                            "adapted)",
+                            module));
         }
-        throw Error{
-            ErrorCode::InvalidArgument,
-            fmt::format("{}: adapts '{}', which this {} model does not have; the adapter belongs to another model",
-                        file.string(), layer, model.config().modelType)};
+        checkAsked(module, false);
+        const int64_t rank = m_matcher.rankOf(module);
+        const Shape shape = tableShape();
+        const LoraConfig& lora = m_peft.lora;
+        checkPart(module, parts, PeftPart::EmbeddingA, ".lora_embedding_A", {rank, shape[0]});
+        checkPart(module, parts, PeftPart::EmbeddingB, ".lora_embedding_B", {shape[1], rank});
+        checkOptional(module, parts, PeftPart::Magnitude, ".lora_magnitude_vector", lora.usesMagnitude, "use_dora",
+                      shape[1]);
+        m_tables.push_back({Table::Embedding, module, &parts});
     }
-}
 
-void requireTensor(const core::SafetensorsFile& weights, const std::string& name, int64_t rows, int64_t columns) {
-    const core::TensorEntry* entry = weights.find(name);
-    if (entry == nullptr) {
-        throw Error{ErrorCode::CorruptFile, fmt::format("{}: tensor '{}' is missing", weights.path().string(), name)};
+    void checkHead(const std::string& module, const PeftParts& parts) {
+        checkAsked(module, false);
+        if (parts.contains(PeftPart::LoraBiasB)) refuse(fmt::format("lora_bias on {}", module));
+        const int64_t rank = m_matcher.rankOf(module);
+        const Shape shape = tableShape();
+        checkPart(module, parts, PeftPart::LoraA, ".lora_A.weight", {rank, shape[1]});
+        checkPart(module, parts, PeftPart::LoraB, ".lora_B.weight", {shape[0], rank});
+        checkOptional(module, parts, PeftPart::Magnitude, ".lora_magnitude_vector", m_peft.lora.usesMagnitude,
+                      "use_dora", shape[0]);
+        m_tables.push_back({Table::Head, module, &parts});
     }
-    if (entry->shape != std::vector<int64_t>{rows, columns}) {
-        throw Error{ErrorCode::InvalidArgument,
-                    fmt::format("{}: tensor '{}' is {}, the model needs {}x{}", weights.path().string(), name,
-                                fmt::join(entry->shape, "x"), rows, columns)};
+
+    // The table with its update as one of the adapter's own; A and B stay beside it for writing.
+    void addTable(const kernels::Context& context, LowRankAdapter& adapter, const FoundTable& found) const {
+        const bool isHead = found.table == Table::Head;
+        const PeftParts& parts = *found.parts;
+        const auto source = [&](PeftPart part, const char* suffix) {
+            const core::TensorEntry& entry = *parts.at(part);
+            const Shape shape = entry.shape.size() == 2 ? Shape{entry.shape[0], entry.shape[1]} : Shape{entry.shape[0]};
+            core::Parameter& parameter = adapter.addSourceWeight(context, found.module + suffix, shape);
+            fill(context, entry, parameter.value);
+            return parameter.value;
+        };
+        TableUpdate update;
+        update.a =
+            isHead ? source(PeftPart::LoraA, ".lora_A.weight") : source(PeftPart::EmbeddingA, ".lora_embedding_A");
+        update.b =
+            isHead ? source(PeftPart::LoraB, ".lora_B.weight") : source(PeftPart::EmbeddingB, ".lora_embedding_B");
+        if (m_peft.lora.usesMagnitude) update.magnitude = source(PeftPart::Magnitude, ".lora_magnitude_vector");
+        update.scale =
+            static_cast<float>(m_peft.lora.scaleOf(m_matcher.rankOf(found.module), m_matcher.alphaOf(found.module)));
+        const OwnWeight& own = isHead ? adapter.addOwnHead(context, "")
+                                      : adapter.addOwnWeight(context, m_parts.model.embeddingTable(), "");
+        // Files may bring the table itself too, where the vocabulary has grown.
+        if (parts.contains(PeftPart::Weight)) {
+            source(PeftPart::Weight, ".base_layer.weight");
+            fill(context, *parts.at(PeftPart::Weight), own.stored);
+        }
+        if (context.device.type == DeviceType::Plan) return;
+        isHead ? applyToHead(context, update, own.own->value) : applyToEmbedding(context, update, own.own->value);
     }
-    if (!entry->dtype || !isFloatingPoint(*entry->dtype)) refuse(weights.path(), "element type " + entry->dtypeText);
-}
 
-// Before any memory is taken: the rank in the config could be any number.
-void requireTensors(core::LanguageModel& model, const std::set<std::string>& layers, int64_t rank,
-                    const core::SafetensorsFile& weights) {
-    model.visitLinears([&](core::LinearLayer& layer) {
-        if (!layers.contains(layer.name)) return;
-        requireTensor(weights, fmt::format("{}{}{}", kTensorPrefix, layer.name, kSuffixA), rank, layer.inFeatures());
-        requireTensor(weights, fmt::format("{}{}{}", kTensorPrefix, layer.name, kSuffixB), layer.outFeatures(), rank);
-    });
-}
+    void checkLayer(const std::string& module, const PeftParts& parts) {
+        const auto found = m_parts.layers.find(module);
+        if (found == m_parts.layers.end()) {
+            if (m_parts.parameters.contains(module + ".weight")) refuse(fmt::format("an adapter on {}", module));
+            mismatch(fmt::format("adapts '{}', which this {} model does not have; the adapter belongs to another model",
+                                 module, m_parts.model.config().modelType));
+        }
+        checkAsked(module, true);
+        const core::LinearLayer& layer = *found->second;
+        const int64_t rank = m_matcher.rankOf(module);
+        const LoraConfig& lora = m_peft.lora;
+        checkPart(module, parts, PeftPart::LoraA, ".lora_A.weight", {rank, layer.inFeatures()});
+        checkPart(module, parts, PeftPart::LoraB, ".lora_B.weight", {layer.outFeatures(), rank});
+        checkOptional(module, parts, PeftPart::LoraBiasB, ".lora_B.bias", lora.hasBiasB, "lora_bias",
+                      layer.outFeatures());
+        checkOptional(module, parts, PeftPart::Magnitude, ".lora_magnitude_vector", lora.usesMagnitude, "use_dora",
+                      layer.outFeatures());
+        m_layers.push_back(module);
+    }
 
-void fill(const kernels::Context& context, const core::SafetensorsFile& weights, core::Parameter& parameter) {
-    const std::string name = std::string(kTensorPrefix) + parameter.name;
-    const core::TensorEntry* entry = weights.find(name);
-    std::vector<float> values(static_cast<size_t>(parameter.value.count()));
-    core::widenToFloat(*entry->dtype, weights.bytes(*entry), values, name);
-    core::assignFloats(context, parameter.value, values);
-}
+    void checkPart(const std::string& module, const PeftParts& parts, PeftPart part, const char* suffix,
+                   const std::vector<int64_t>& shape) const {
+        const auto found = parts.find(part);
+        if (found == parts.end()) {
+            throw Error{ErrorCode::CorruptFile,
+                        fmt::format("{}: tensor '{}{}{}' is missing", file(), kPeftPrefix, module, suffix)};
+        }
+        checkShape(*found->second, shape);
+    }
 
-std::vector<std::string> lastParts(LowRankAdapter& adapter) {
-    std::set<std::string> parts;
-    adapter.visitDeltas([&parts](core::LinearLayer& layer, core::LowRankDelta&) {
-        parts.insert(layer.name.substr(layer.name.rfind('.') + 1));
-    });
-    return {parts.begin(), parts.end()};
-}
+    // A vector [out] that is there exactly if the configuration says so.
+    void checkOptional(const std::string& module, const PeftParts& parts, PeftPart part, const char* suffix,
+                       bool isAsked, const char* key, int64_t length) const {
+        if (isAsked) return checkPart(module, parts, part, suffix, {length});
+        if (!parts.contains(part)) return;
+        mismatch(
+            fmt::format("tensor '{}' needs {}, which {} does not set", parts.at(part)->name, key, kPeftConfigFile));
+    }
+
+    void checkShape(const core::TensorEntry& entry, const std::vector<int64_t>& shape) const {
+        if (entry.shape == shape) return;
+        mismatch(fmt::format("tensor '{}' is {}, the model needs {}", entry.name, fmt::join(entry.shape, "x"),
+                             fmt::join(shape, "x")));
+    }
+
+    void checkWhole(const std::string& module, PeftPart part, const core::TensorEntry& entry, bool isAdapted) {
+        const char* suffix = part == PeftPart::Weight ? ".weight" : ".bias";
+        const bool isHead = module == m_parts.model.headName() && part == PeftPart::Weight;
+        const auto found = m_parts.parameters.find(module + suffix);
+        if (found == m_parts.parameters.end() && !isHead) {
+            mismatch(fmt::format("brings '{}', which this {} model does not have; the adapter belongs to another model",
+                                 entry.name, m_parts.model.config().modelType));
+        }
+        core::Parameter& base = isHead ? m_parts.model.headTable() : *found->second;
+        if (base.isConstant || !isReplaceable(m_parts.model, base)) {
+            refuse(
+                fmt::format("tensor '{}' (projections, norms, the head and the embedding of decoder-only models can "
+                            "be saved whole)",
+                            entry.name));
+        }
+        std::vector<int64_t> shape = extentsOf(m_parts.model.storedValue(base).shape());
+        if (base.isTransposedInFile) std::ranges::reverse(shape);
+        checkShape(entry, shape);
+        const bool isTable = isHead || &base == &m_parts.model.embeddingTable();
+        if (isTable && isAdapted) return;  // the update is applied to it
+        m_found.push_back({&base, &entry, module + (isAdapted ? ".base_layer" : "") + suffix, isHead});
+    }
+
+    // Nothing is read on the plan device.
+    void fill(const kernels::Context& context, const core::TensorEntry& entry, const core::Tensor& target,
+              bool isTransposed = false) const {
+        if (context.device.type == DeviceType::Plan) return;
+        std::vector<float> values(static_cast<size_t>(target.count()));
+        core::widenToFloat(*entry.dtype, m_weights.file().bytes(entry), values, entry.name);
+        if (isTransposed) values = turned(values, static_cast<size_t>(entry.shape[1]));
+        core::assignFloats(context, target, values);
+    }
+
+    // Rows of `columns` values as columns.
+    static std::vector<float> turned(const std::vector<float>& values, size_t columns) {
+        const size_t rows = values.size() / columns;
+        std::vector<float> result(values.size());
+        for (size_t i = 0; i < values.size(); ++i) result[(i % columns) * rows + i / columns] = values[i];
+        return result;
+    }
+
+    ModelParts m_parts;
+    PeftConfig m_peft;
+    const PeftWeights& m_weights;
+    ModuleMatcher m_matcher;
+    std::vector<std::string> m_layers;
+    std::vector<FoundWeight> m_found;
+    std::vector<FoundTable> m_tables;
+};
 
 std::vector<core::NamedTensor> peftTensors(LowRankAdapter& adapter) {
-    std::vector<core::NamedTensor> tensors;
-    adapter.visitParameters([&tensors](core::Parameter& parameter) {
-        tensors.push_back({std::string(kTensorPrefix) + parameter.name, parameter.value});
-    });
+    std::vector<core::NamedTensor> tensors = adapter.storedTensors();
+    for (core::NamedTensor& tensor : tensors) tensor.name.insert(0, kPeftPrefix);
     return tensors;
-}
-
-Json peftJson(LowRankAdapter& adapter, const PeftConfig& source) {
-    Json config = source.sourceJson.empty() ? Json::object() : Json::parse(source.sourceJson);
-    const auto setIfAbsent = [&config](const char* key, const Json& value) {
-        if (!config.contains(key)) config[key] = value;
-    };
-    config["peft_type"] = "LORA";
-    setIfAbsent("task_type", "CAUSAL_LM");
-    config["base_model_name_or_path"] = source.baseModel;
-    config["r"] = adapter.config().rank;
-    const double alpha = adapter.config().alpha;
-    const auto whole = static_cast<int64_t>(alpha);
-    config["lora_alpha"] = static_cast<double>(whole) == alpha ? Json(whole) : Json(alpha);
-    config["lora_dropout"] = adapter.config().dropout;
-    config["use_rslora"] = adapter.config().usesRankStabilisedScale;
-    setIfAbsent("target_modules", lastParts(adapter));
-    setIfAbsent("bias", "none");
-    setIfAbsent("fan_in_fan_out", false);
-    setIfAbsent("inference_mode", true);
-    setIfAbsent("init_lora_weights", true);
-    setIfAbsent("use_dora", false);
-    for (const char* key : {"modules_to_save", "layers_to_transform", "layers_pattern", "revision"})
-        setIfAbsent(key, nullptr);
-    for (const char* key : {"rank_pattern", "alpha_pattern"}) setIfAbsent(key, Json::object());
-    return config;
 }
 
 }  // namespace
 
 bool isPeftFolder(const fs::path& folder) {
     std::error_code error;
-    return fs::exists(folder / kConfigFile, error) || fs::exists(folder / kWeightFile, error);
-}
-
-PeftConfig readPeftConfig(const fs::path& folder) {
-    const fs::path file = folder / kConfigFile;
-    PeftConfig peft;
-    peft.sourceJson = core::readWholeFile(file, kMaxConfigBytes);
-    const Json config = Json::parse(peft.sourceJson, nullptr, /*allow_exceptions=*/false);
-    if (!config.is_object()) throw Error{ErrorCode::CorruptFile, fmt::format("{}: is no JSON object", file.string())};
-    try {
-        refuseMissingFeatures(config, file);
-        peft.lora.rank = rankOf(config, file);
-        peft.lora.alpha = config.value("lora_alpha", 8.0);
-        peft.lora.dropout = config.value("lora_dropout", 0.0);
-        peft.lora.usesRankStabilisedScale = config.value("use_rslora", false);
-        peft.lora.targets = targetsOf(config, file);
-        if (config.contains("base_model_name_or_path") && config["base_model_name_or_path"].is_string()) {
-            peft.baseModel = config["base_model_name_or_path"].get<std::string>();
-        }
-    } catch (const nlohmann::json::exception& error) {
-        throw Error{ErrorCode::CorruptFile, fmt::format("{}: {}", file.string(), error.what())};
-    }
-    constexpr int64_t kMaxRank = 65536;
-    if (peft.lora.rank < 1 || peft.lora.rank > kMaxRank) {
-        throw Error{ErrorCode::CorruptFile,
-                    fmt::format("{}: r is {}, allowed is 1 to {}", file.string(), peft.lora.rank, kMaxRank)};
-    }
-    return peft;
+    return fs::exists(folder / kPeftConfigFile, error) || fs::exists(folder / kPeftWeightFile, error);
 }
 
 std::unique_ptr<LowRankAdapter> loadPeftAdapter(const kernels::Context& context, core::LanguageModel& model,
                                                 const fs::path& folder) {
     PeftConfig peft = readPeftConfig(folder);
-    const core::SafetensorsFile weights = core::SafetensorsFile::open(folder / kWeightFile);
-    const std::set<std::string> layers = layersOf(weights);
-    requireLayers(model, layers, weights.path());
-    requireTensors(model, layers, peft.lora.rank, weights);
-    // Full names, not target_modules: the file may adapt some layers only.
-    peft.lora.targets.assign(layers.begin(), layers.end());
-    auto adapter = std::make_unique<LowRankAdapter>(context, model, peft.lora);
-    if (context.device.type != DeviceType::Plan) {
-        adapter->visitParameters([&](core::Parameter& parameter) { fill(context, weights, parameter); });
-    }
-    return adapter;
+    const PeftWeights weights = PeftWeights::open(folder);
+    PeftLoader loader(model, std::move(peft), weights);
+    loader.check();
+    return loader.load(context);
 }
 
 void readPeftWeights(const kernels::Context& context, LowRankAdapter& adapter, const fs::path& folder) {
-    core::readTensorFile(context, folder / kWeightFile, peftTensors(adapter));
+    core::readTensorFile(context, folder / kPeftWeightFile, peftTensors(adapter));
+    adapter.refresh(context);
 }
 
 void writePeftAdapter(const kernels::Context& context, LowRankAdapter& adapter, const PeftConfig& source,
                       const fs::path& folder) {
-    core::writeTensorFile(context, folder / kWeightFile, peftTensors(adapter));
-    core::writeFileAtomically(folder / kConfigFile, peftJson(adapter, source).dump(2) + "\n");
+    core::writeTensorFile(context, folder / kPeftWeightFile, peftTensors(adapter));
+    core::writeFileAtomically(folder / kPeftConfigFile, peftConfigText(adapter, source));
 }
 
 std::string hashPeftFolder(const fs::path& folder) {
-    const core::SafetensorsFile weights = core::SafetensorsFile::open(folder / kWeightFile);
+    const PeftWeights weights = PeftWeights::open(folder);
     std::vector<const core::TensorEntry*> entries;
-    for (const core::TensorEntry& entry : weights.tensors()) entries.push_back(&entry);
+    for (const core::TensorEntry& entry : weights.file().tensors()) entries.push_back(&entry);
     std::ranges::sort(entries, {}, &core::TensorEntry::name);
     core::WeightHash hash;
     for (const core::TensorEntry* entry : entries) {
-        if (!entry->dtype) refuse(weights.path(), "element type " + entry->dtypeText);
         hash.begin(entry->name, *entry->dtype, entry->shape);
-        hash.update(weights.bytes(*entry));
+        hash.update(weights.file().bytes(*entry));
     }
     return hash.finish();
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Beam search with the rules of the transformers library, so that the same model gives the same beams:
-//  - each step ranks the 2 * numBeams best continuations of all beams by their sum of log-probs;
+//  - each step ranks the 2 * numBeams best continuations (more with several end tokens) of all beams by their sum of
+//    log-probs, in which a forced token counts 0;
 //  - a continuation that ends (EOS) among the first numBeams becomes a hypothesis, a later one is dropped;
 //  - a hypothesis scores sum / length^lengthPenalty, with EOS counted; the numBeams best are kept;
-//  - the search ends when numBeams hypotheses exist and the best running beam cannot beat the worst of them.
+//  - the search ends when numBeams hypotheses exist and (unless it stops early) the best running beam cannot beat the
+//    worst of them.
 #include "inference/decode_strategy.h"
 #include "inference/output_text.h"
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace wb::inference {
 namespace {
@@ -87,27 +90,50 @@ private:
         return sum / std::pow(static_cast<double>(length), m_request.options.lengthPenalty);
     }
 
+    // Enough that numBeams go on even if every beam could also end.
+    size_t candidates() const { return std::max<size_t>(2, 1 + m_request.options.eosIds.size()) * width(); }
+
     std::vector<Continuation> rank(std::span<const float> logits, size_t vocabulary) const {
         std::vector<Continuation> best;
         for (size_t beam = 0; beam < m_beams.size(); ++beam) {
-            // No beam can contribute more than 2 * width of the overall best.
+            // No beam can contribute more than all candidates.
             const auto row = logits.subspan(vocabulary * beam, vocabulary);
-            for (const TokenAlternative& token : topAlternatives(row, static_cast<int64_t>(2 * width()))) {
-                best.push_back({beam, token.id, m_beams[beam].sum + token.logprob});
+            for (const TokenAlternative& token : continuationsOf(m_beams[beam], row)) {
+                if (std::isfinite(token.logprob)) best.push_back({beam, token.id, m_beams[beam].sum + token.logprob});
             }
         }
         std::ranges::sort(best, isBetter);
-        best.resize(std::min(best.size(), 2 * width()));
+        best.resize(std::min(best.size(), candidates()));
         return best;
+    }
+
+    std::vector<TokenAlternative> continuationsOf(const Beam& beam, std::span<const float> row) const {
+        const GenerationOptions& options = m_request.options;
+        const double penalty = options.sampler.repetitionPenalty;
+        const auto count = static_cast<int64_t>(candidates());
+        if (options.rules.areEmpty() && penalty == 1) return topAlternatives(row, count);
+        const std::vector<TokenId> history = historyOf(m_request, beam.output.ids);
+        const TokenPlace place = placeOf(m_request, history);
+        if (const std::optional<TokenId> forced = forcedToken(options.rules, place)) return {{*forced, 0}};
+        const double normaliser = logSumExp(row);
+        std::vector<float> scores(row.begin(), row.end());
+        if (penalty != 1) {
+            for (const TokenId id : std::set<TokenId>(history.begin(), history.end())) {
+                float& score = scores[static_cast<size_t>(id)];
+                score = static_cast<float>((score - normaliser) * penalty + normaliser);
+            }
+        }
+        forbidTokens(options.rules, place, scores);
+        return topAlternatives(scores, count, normaliser);
     }
 
     GenerationOutput extended(const Continuation& next, std::span<const float> logits, size_t vocabulary) const {
         GenerationOutput output = m_beams[next.beam].output;
         output.ids.push_back(next.id);
-        output.logprobs.push_back(next.sum - m_beams[next.beam].sum);
+        const auto row = logits.subspan(vocabulary * next.beam, vocabulary);
+        output.logprobs.push_back(row[static_cast<size_t>(next.id)] - logSumExp(row));
         if (m_request.options.topAlternatives > 0) {
-            output.top.push_back(
-                topAlternatives(logits.subspan(vocabulary * next.beam, vocabulary), m_request.options.topAlternatives));
+            output.top.push_back(topAlternatives(row, m_request.options.topAlternatives));
         }
         return output;
     }
@@ -140,6 +166,7 @@ private:
     bool isDecided() const {
         if (m_beams.empty()) return true;
         if (m_hypotheses.size() < width()) return false;
+        if (m_request.options.stopsEarly) return true;
         return scoreOf(m_beams.front().sum, m_length) <= m_hypotheses.back().score;
     }
 

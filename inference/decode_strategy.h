@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How one request turns logits into tokens. The session runs the model; a strategy owns the request's cache sequences.
+// Strategies read GenerationRequest::decoderPrompt, which the session has filled in.
 #pragma once
 
 #include "core/model/kv_cache.h"
@@ -34,6 +35,10 @@ public:
 
     bool isFinished() const { return rows().empty(); }
 };
+
+// What the decoder has read and written so far, and the place behind it. `history` must outlive the place.
+std::vector<core::TokenId> historyOf(const GenerationRequest& request, const std::vector<core::TokenId>& output);
+TokenPlace placeOf(const GenerationRequest& request, const std::vector<core::TokenId>& history);
 
 // Tells the observer of one request, with the request's number filled in.
 struct ObservedRequest {

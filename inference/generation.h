@@ -3,6 +3,7 @@
 #pragma once
 
 #include "inference/sampler.h"
+#include "inference/token_rules.h"
 
 #include <cstdint>
 #include <string>
@@ -18,9 +19,11 @@ struct GenerationOptions {
     int64_t numBeams = 1;               // above 1: beam search, and the sampler is not used
     int64_t numReturn = 1;              // outputs; with beams the best ones, with sampling independent draws
     double lengthPenalty = 1;           // beams: score = sum of log-probs / length^penalty
+    bool stopsEarly = false;            // beams: end with the first numBeams ended ones, whatever the others promise
     std::vector<std::string> stop;      // texts that end an output; cut from it
     std::vector<core::TokenId> eosIds;  // end an output; kept in its ids
     int64_t topAlternatives = 0;        // per token
+    TokenRules rules;                   // of the model's generation config
 
     // "greedy", "beam 10": what a provenance stamp says.
     std::string describeSampler() const;
@@ -30,9 +33,11 @@ struct GenerationOptions {
 struct GenerationRequest {
     static constexpr int32_t kBase = -1;
 
-    std::vector<core::TokenId> promptIds;  // at least one
+    std::vector<core::TokenId> promptIds;  // at least one; an encoder-decoder's encoder reads them
     int32_t adapter = kBase;
     GenerationOptions options;
+    // What the decoder reads before its first new token. Empty: promptIds, or the start token of an encoder-decoder.
+    std::vector<core::TokenId> decoderPrompt{};
 };
 
 enum class FinishReason { None, Stop, Length, StopString, Cancelled };
@@ -46,7 +51,7 @@ struct GenerationOutput {
     std::vector<double> logprobs;                    // of each id under the model, before temperature and penalties
     std::vector<std::string> pieces;                 // whole code points each id completed; joined: text before cuts
     std::vector<std::vector<TokenAlternative>> top;  // per id, with topAlternatives
-    double score = 0;                                // sum of logprobs; length-normalised with beams
+    double score = 0;  // sum of logprobs; with beams length-normalised, and forced tokens count nothing
     FinishReason reason = FinishReason::None;
 };
 

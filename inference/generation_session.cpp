@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <limits>
 
 namespace wb::inference {
 namespace {
@@ -14,23 +15,21 @@ using core::KvCache;
 using core::TokenId;
 
 // Tokens of a prompt that run at once: bounds the activations of long prompts.
-constexpr int64_t kPrefillChunk = 512;
+constexpr size_t kPrefillChunk = 512;
 
 int64_t rowsOf(const GenerationOptions& options) {
     return std::max(options.numBeams, options.numReturn);
 }
 
-void check(const GenerationRequest& request, const core::ModelConfig& config) {
-    const GenerationOptions& options = request.options;
-    if (request.promptIds.empty()) {
-        throw Error{ErrorCode::InvalidArgument,
-                    "the prompt has no tokens and the model no start token; give it some text"};
-    }
-    for (const TokenId id : request.promptIds) {
+void checkIds(const std::vector<TokenId>& ids, const core::ModelConfig& config) {
+    for (const TokenId id : ids) {
         if (id >= 0 && id < config.vocabularySize) continue;
         throw Error{ErrorCode::InvalidArgument,
                     fmt::format("the prompt holds token {}, the model has 0 to {}", id, config.vocabularySize - 1)};
     }
+}
+
+void checkOptions(const GenerationOptions& options) {
     if (options.maxNewTokens < 1 || options.numBeams < 1 || options.numReturn < 1) {
         throw Error{ErrorCode::InvalidArgument,
                     fmt::format("{} new tokens, {} beams and {} outputs: each must be at least 1", options.maxNewTokens,
@@ -46,15 +45,41 @@ void check(const GenerationRequest& request, const core::ModelConfig& config) {
                     fmt::format("{} outputs wanted of {} beams; ask for at most as many as beams", options.numReturn,
                                 options.numBeams)};
     }
-    const auto prompt = static_cast<int64_t>(request.promptIds.size());
-    if (options.maxNewTokens > config.maxPositions - prompt) {
-        throw Error{
-            ErrorCode::InvalidArgument,
-            fmt::format("{} prompt tokens and {} new ones exceed the model's {} positions; shorten the prompt or ask "
-                        "for at most {} new tokens",
-                        prompt, options.maxNewTokens, config.maxPositions,
-                        std::max<int64_t>(config.maxPositions - prompt, 0))};
+}
+
+void checkLength(const GenerationRequest& request, const core::LanguageModel& model) {
+    const std::optional<int64_t> limit = model.positionLimit();
+    const auto source = static_cast<int64_t>(request.promptIds.size());
+    if (limit && model.isEncoderDecoder() && source > *limit) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{} prompt tokens exceed the {} positions of the model's encoder; shorten the prompt",
+                                source, *limit)};
     }
+    // Without a limit of its own a sequence still has 32-bit positions.
+    const int64_t positions = limit.value_or(std::numeric_limits<int32_t>::max());
+    const auto prompt = static_cast<int64_t>(request.decoderPrompt.size());
+    if (request.options.maxNewTokens <= positions - prompt) return;
+    throw Error{
+        ErrorCode::InvalidArgument,
+        fmt::format("{} prompt tokens and {} new ones exceed the model's {} positions; shorten the prompt or ask "
+                    "for at most {} new tokens",
+                    prompt, request.options.maxNewTokens, positions, std::max<int64_t>(positions - prompt, 0))};
+}
+
+void check(const GenerationRequest& request, const core::LanguageModel& model) {
+    if (request.promptIds.empty()) {
+        throw Error{ErrorCode::InvalidArgument,
+                    "the prompt has no tokens and the model no start token; give it some text"};
+    }
+    checkIds(request.promptIds, model.config());
+    checkIds(request.decoderPrompt, model.config());
+    checkOptions(request.options);
+    checkLength(request, model);
+}
+
+std::vector<TokenId> decoderPromptOf(const GenerationRequest& request, const core::LanguageModel& model) {
+    if (!request.decoderPrompt.empty()) return request.decoderPrompt;
+    return model.isEncoderDecoder() ? std::vector<TokenId>{model.config().decoderStart()} : request.promptIds;
 }
 
 }  // namespace
@@ -66,15 +91,17 @@ GenerationSession::GenerationSession(const kernels::Context& context, core::Lang
     int64_t blocks = 0;
     const int32_t blockSize = core::KvCacheConfig{}.blockSize;
     for (size_t i = 0; i < m_requests.size(); ++i) {
-        const GenerationRequest& request = m_requests[i];
-        check(request, model.config());
-        const auto tokens = static_cast<int64_t>(request.promptIds.size()) + request.options.maxNewTokens;
+        GenerationRequest& request = m_requests[i];
+        request.decoderPrompt = decoderPromptOf(request, model);
+        check(request, model);
+        const auto tokens = static_cast<int64_t>(request.decoderPrompt.size()) + request.options.maxNewTokens;
         // Beams are forked before their parents are released, so twice as many sequences may exist for a moment; the
         // second half shares all blocks but the one being written.
         blocks += KvCache::blocksFor(rowsOf(request.options), tokens, blockSize) + rowsOf(request.options);
         const ObservedRequest observed{observer, i};
         m_progress.push_back({request.options.numBeams > 1 ? makeBeamDecoding(request, tokenizer, observed)
                                                            : makeSampledDecoding(request, tokenizer, observed),
+                              std::nullopt,
                               false,
                               false,
                               {},
@@ -84,18 +111,53 @@ GenerationSession::GenerationSession(const kernels::Context& context, core::Lang
     m_cache = std::make_unique<KvCache>(context, model.cacheConfig(blocks));
 }
 
-core::Tensor GenerationSession::runRows(std::span<const TokenId> ids, std::span<const int32_t> positions,
-                                        std::span<const int32_t> bounds, std::span<const KvCache::Growth> growths,
-                                        std::span<const core::AdapterRows> adapterRows) {
-    const core::CacheStep step = m_cache->grow(growths);
-    const core::PackedInput input = core::packInput(m_context, ids, positions, bounds);
-    const core::Context pass{m_context, nullptr, nullptr, adapterRows};
-    return m_model.forward(pass, input, {m_cache.get(), &step}).value;
+void GenerationSession::addRows(PassRows& pass, size_t request, KvCache::SequenceId sequence,
+                                std::span<const TokenId> ids) const {
+    const auto begin = static_cast<int64_t>(pass.ids.size());
+    const auto end = begin + static_cast<int64_t>(ids.size());
+    const int64_t position = m_cache->length(sequence);
+    for (size_t i = 0; i < ids.size(); ++i)
+        pass.positions.push_back(static_cast<int32_t>(position + static_cast<int64_t>(i)));
+    pass.ids.insert(pass.ids.end(), ids.begin(), ids.end());
+    pass.bounds.push_back(static_cast<int32_t>(end));
+    pass.growths.push_back({sequence, static_cast<int32_t>(ids.size())});
+    if (const int32_t adapter = m_requests[request].adapter; adapter != GenerationRequest::kBase) {
+        auto& rows = pass.adapterRows;
+        const bool extendsLast = !rows.empty() && rows.back().adapter == adapter && rows.back().end == begin;
+        if (extendsLast) {
+            rows.back().end = end;
+        } else {
+            rows.push_back({begin, end, adapter});
+        }
+    }
+    if (const auto& memory = m_progress[request].memory) {
+        if (!pass.memories.empty() && pass.memories.back().memory == &*memory) {
+            pass.memories.back().end = end;
+        } else {
+            pass.memories.push_back({begin, end, &*memory});
+        }
+    }
 }
 
-std::vector<float> GenerationSession::lastLogits(const core::Tensor& hidden) {
+core::Tensor GenerationSession::runRows(const PassRows& pass) {
+    const core::CacheStep step = m_cache->grow(pass.growths);
+    const core::PackedInput input = core::packInput(m_context, pass.ids, pass.positions, pass.bounds);
+    const core::Context context{m_context, nullptr, nullptr, pass.adapterRows};
+    return m_model.forward(context, input, {m_cache.get(), &step, pass.memories}).value;
+}
+
+core::EncoderMemory GenerationSession::encode(const GenerationRequest& asked) {
+    const std::vector<int32_t> bounds{0, static_cast<int32_t>(asked.promptIds.size())};
+    std::vector<core::AdapterRows> rows;
+    if (asked.adapter != GenerationRequest::kBase) rows.push_back({0, bounds.back(), asked.adapter});
+    const core::Context context{m_context, nullptr, nullptr, rows};
+    return m_model.encode(context, core::packInput(m_context, asked.promptIds, core::positionsOf(bounds), bounds));
+}
+
+std::vector<float> GenerationSession::lastLogits(const core::Tensor& hidden, int32_t adapter) {
     const int64_t rows = hidden.shape()[0];
-    return core::toFloats(m_context, m_model.logits(m_context, hidden.rows(rows - 1, rows)));
+    const core::AdapterRows row{0, 1, adapter};
+    return core::toFloats(m_context, m_model.logits(m_context, hidden.rows(rows - 1, rows), std::span(&row, 1)));
 }
 
 void GenerationSession::prefill(size_t request) {
@@ -103,50 +165,28 @@ void GenerationSession::prefill(size_t request) {
     Progress& progress = m_progress[request];
     progress.isStarted = true;
     progress.start = Clock::now();
+    if (m_model.isEncoderDecoder()) progress.memory = encode(asked);
     const KvCache::SequenceId sequence = m_cache->create();
-    const auto total = static_cast<int64_t>(asked.promptIds.size());
+    const std::span<const TokenId> prompt(asked.decoderPrompt);
     core::Tensor hidden;
-    for (int64_t begin = 0; begin < total; begin += kPrefillChunk) {
-        const int64_t count = std::min(kPrefillChunk, total - begin);
-        std::vector<int32_t> positions(static_cast<size_t>(count));
-        for (int64_t i = 0; i < count; ++i) positions[static_cast<size_t>(i)] = static_cast<int32_t>(begin + i);
-        const auto rows = static_cast<int32_t>(count);
-        std::vector<core::AdapterRows> adapterRows;
-        if (asked.adapter != GenerationRequest::kBase) adapterRows.push_back({0, count, asked.adapter});
-        hidden = runRows(std::span(asked.promptIds).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
-                         positions, std::vector<int32_t>{0, rows}, std::vector<KvCache::Growth>{{sequence, rows}},
-                         adapterRows);
+    for (size_t begin = 0; begin < prompt.size(); begin += kPrefillChunk) {
+        PassRows pass;
+        addRows(pass, request, sequence, prompt.subspan(begin, std::min(kPrefillChunk, prompt.size() - begin)));
+        hidden = runRows(pass);
     }
-    const std::vector<float> logits = lastLogits(hidden);
+    const std::vector<float> logits = lastLogits(hidden, asked.adapter);
     progress.firstToken = Clock::now();
     progress.strategy->start(*m_cache, sequence, logits);
     reportIfFinished(request);
 }
 
 std::vector<float> GenerationSession::decodeRows(std::span<const PendingRow> rows) {
-    std::vector<TokenId> ids;
-    std::vector<int32_t> positions;
-    std::vector<int32_t> bounds{0};
-    std::vector<KvCache::Growth> growths;
-    std::vector<core::AdapterRows> adapterRows;
+    PassRows pass;
     for (const PendingRow& pending : rows) {
-        const auto row = static_cast<int64_t>(ids.size());
-        ids.push_back(pending.row.token);
-        positions.push_back(static_cast<int32_t>(m_cache->length(pending.row.sequence)));
-        growths.push_back({pending.row.sequence, 1});
-        bounds.push_back(static_cast<int32_t>(ids.size()));
-        const int32_t adapter = m_requests[pending.request].adapter;
-        if (adapter == GenerationRequest::kBase) continue;
-        const bool extendsLast =
-            !adapterRows.empty() && adapterRows.back().adapter == adapter && adapterRows.back().end == row;
-        if (extendsLast) {
-            ++adapterRows.back().end;
-        } else {
-            adapterRows.push_back({row, row + 1, adapter});
-        }
+        addRows(pass, pending.request, pending.row.sequence, std::span(&pending.row.token, 1));
     }
-    const core::Tensor hidden = runRows(ids, positions, bounds, growths, adapterRows);
-    return core::toFloats(m_context, m_model.logits(m_context, hidden));
+    const core::Tensor hidden = runRows(pass);
+    return core::toFloats(m_context, m_model.logits(m_context, hidden, pass.adapterRows));
 }
 
 void GenerationSession::decode() {
@@ -180,6 +220,7 @@ void GenerationSession::reportIfFinished(size_t request) {
     if (progress.isReported || !progress.strategy->isFinished()) return;
     progress.isReported = true;
     progress.end = Clock::now();
+    progress.memory.reset();
     if (m_observer != nullptr) m_observer->onRequestFinished(request, result(request));
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,7 +21,8 @@ namespace wb::inference {
 class GenerationSession {
 public:
     // The model's adapters must be attached under the indices that the requests name. Borrows model and tokenizer.
-    // Throws InvalidArgument if a prompt is empty, or prompt and new tokens exceed the model's positions.
+    // Throws InvalidArgument if a prompt is empty, or prompt and new tokens exceed the model's positions (each on its
+    // own side of an encoder-decoder).
     GenerationSession(const kernels::Context& context, core::LanguageModel& model, const core::Tokenizer& tokenizer,
                       std::vector<GenerationRequest> requests, GenerationObserver* observer = nullptr);
 
@@ -38,6 +40,7 @@ private:
     using Clock = std::chrono::steady_clock;
     struct Progress {
         std::unique_ptr<DecodeStrategy> strategy;
+        std::optional<core::EncoderMemory> memory;  // encoder-decoders: from its prefill to its last token
         bool isStarted = false;
         bool isReported = false;
         Clock::time_point start;
@@ -45,6 +48,21 @@ private:
         Clock::time_point end;
     };
 
+    // Rows of one pass through the model and the cache, built row group by row group.
+    struct PassRows {
+        std::vector<core::TokenId> ids;
+        std::vector<int32_t> positions;
+        std::vector<int32_t> bounds{0};
+        std::vector<core::KvCache::Growth> growths;
+        std::vector<core::AdapterRows> adapterRows;
+        std::vector<core::MemoryRows> memories;
+    };
+    // The next ids of one sequence of a request.
+    void addRows(PassRows& pass, size_t request, core::KvCache::SequenceId sequence,
+                 std::span<const core::TokenId> ids) const;
+    // Hidden states [rows, C].
+    core::Tensor runRows(const PassRows& pass);
+    core::EncoderMemory encode(const GenerationRequest& asked);
     void prefill(size_t request);
     void decode();
     // Logits [rows, V] after one more token of each; at most kernels::kIndependentRows rows.
@@ -54,11 +72,7 @@ private:
     };
     std::vector<float> decodeRows(std::span<const PendingRow> rows);
     void reportIfFinished(size_t request);
-    std::vector<float> lastLogits(const core::Tensor& hidden);
-    // Runs packed rows through the model and the cache; returns hidden states [rows, C].
-    core::Tensor runRows(std::span<const core::TokenId> ids, std::span<const int32_t> positions,
-                         std::span<const int32_t> bounds, std::span<const core::KvCache::Growth> growths,
-                         std::span<const core::AdapterRows> adapterRows);
+    std::vector<float> lastLogits(const core::Tensor& hidden, int32_t adapter);
 
     const kernels::Context& m_context;
     core::LanguageModel& m_model;

@@ -28,9 +28,12 @@ core::StreamDecoder decoderAfter(const core::Tokenizer& tokenizer, const std::ve
 }  // namespace
 
 std::string GenerationOptions::describeSampler() const {
-    if (numBeams <= 1) return sampler.describe();
-    return lengthPenalty == 1 ? fmt::format("beam {}", numBeams)
-                              : fmt::format("beam {}, length penalty {:g}", numBeams, lengthPenalty);
+    if (numBeams <= 1) return sampler.describe() + rules.describe();
+    std::string text = fmt::format("beam {}", numBeams);
+    if (lengthPenalty != 1) text += fmt::format(", length penalty {:g}", lengthPenalty);
+    if (stopsEarly) text += ", early stopping";
+    if (sampler.repetitionPenalty != 1) text += fmt::format(", repetition penalty {:g}", sampler.repetitionPenalty);
+    return text + rules.describe();
 }
 
 const char* finishReasonName(FinishReason reason) {
@@ -45,7 +48,7 @@ const char* finishReasonName(FinishReason reason) {
 }
 
 OutputText::OutputText(const core::Tokenizer& tokenizer, const GenerationRequest& request)
-    : m_options(request.options), m_decoder(decoderAfter(tokenizer, request.promptIds)) {}
+    : m_options(request.options), m_decoder(decoderAfter(tokenizer, request.decoderPrompt)) {}
 
 void OutputText::append(TokenId id, std::span<const float> logits) {
     const double logprob = logits[static_cast<size_t>(id)] - logSumExp(logits);
@@ -83,7 +86,7 @@ void OutputText::finish(FinishReason reason) {
 
 void fillText(const core::Tokenizer& tokenizer, const GenerationRequest& request, GenerationOutput& output) {
     const GenerationOptions& options = request.options;
-    core::StreamDecoder decoder = decoderAfter(tokenizer, request.promptIds);
+    core::StreamDecoder decoder = decoderAfter(tokenizer, request.decoderPrompt);
     output.text.clear();
     output.pieces.clear();
     for (const TokenId id : output.ids) {

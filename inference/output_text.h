@@ -12,7 +12,7 @@ namespace wb::inference {
 // Grows one output token by token: text in whole code points, stop strings, finish reason.
 class OutputText {
 public:
-    // The text continues that of the prompt: a first word keeps the space that parts it from the prompt's last.
+    // The text continues that of the decoder's prompt: a first word keeps the space that parts it from the last one.
     OutputText(const core::Tokenizer& tokenizer, const GenerationRequest& request);
 
     // Appends a token chosen from logits [V].

@@ -62,15 +62,23 @@ private:
 
     void choose(KvCache& cache, size_t index, std::span<const float> logits) {
         Output& output = m_outputs[index];
-        std::vector<TokenId> history;
-        if (m_request.options.sampler.repetitionPenalty != 1) {
-            history = m_request.promptIds;
-            history.insert(history.end(), output.output().ids.begin(), output.output().ids.end());
-        }
-        const TokenId id = sampleToken(logits, history, m_request.options.sampler, index, output.output().ids.size());
-        output.append(id, logits);
+        output.append(nextToken(output.output().ids, index, logits), logits);
         if (output.isFinished()) cache.release(m_sequences[index]);
         if (m_observed.observer != nullptr) m_observed.observer->onToken(m_observed.request, index, output.output());
+    }
+
+    TokenId nextToken(const std::vector<TokenId>& ids, size_t index, std::span<const float> logits) const {
+        const GenerationOptions& options = m_request.options;
+        const SamplerOptions& sampler = options.sampler;
+        const bool hasRules = !options.rules.areEmpty();
+        std::vector<TokenId> history;
+        if (sampler.repetitionPenalty != 1 || hasRules) history = historyOf(m_request, ids);
+        if (!hasRules) return sampleToken(logits, history, sampler, index, ids.size());
+        const TokenPlace place = placeOf(m_request, history);
+        if (const std::optional<TokenId> forced = forcedToken(options.rules, place)) return *forced;
+        std::vector<float> scores(logits.begin(), logits.end());
+        forbidTokens(options.rules, place, scores);
+        return sampleToken(scores, history, sampler, index, ids.size());
     }
 
     const GenerationRequest& m_request;

@@ -105,10 +105,13 @@ double logSumExp(std::span<const float> logits) {
 }
 
 std::vector<TokenAlternative> topAlternatives(std::span<const float> logits, int64_t count) {
-    std::vector<Candidate> candidates = penalised(logits, {}, 1.0);
+    return topAlternatives(logits, count, count > 0 ? logSumExp(logits) : 0);
+}
+
+std::vector<TokenAlternative> topAlternatives(std::span<const float> scores, int64_t count, double normaliser) {
+    std::vector<Candidate> candidates = penalised(scores, {}, 1.0);
     const auto kept = std::min<size_t>(static_cast<size_t>(count), candidates.size());
     std::ranges::partial_sort(candidates, candidates.begin() + static_cast<std::ptrdiff_t>(kept), isBetter);
-    const double normaliser = kept > 0 ? logSumExp(logits) : 0;
     std::vector<TokenAlternative> top;
     for (size_t i = 0; i < kept; ++i) top.push_back({candidates[i].id, candidates[i].weight - normaliser});
     return top;

@@ -37,5 +37,7 @@ struct TokenAlternative {
 
 // The `count` most likely tokens, best first, lowest id first on ties.
 std::vector<TokenAlternative> topAlternatives(std::span<const float> logits, int64_t count);
+// The same by scores [V] of which some may be minus infinity; log-probs are scores less `normaliser`.
+std::vector<TokenAlternative> topAlternatives(std::span<const float> scores, int64_t count, double normaliser);
 
 }  // namespace wb::inference

@@ -69,7 +69,10 @@ StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& 
     result.loss = static_cast<float>(sum / static_cast<double>(std::max<int64_t>(result.labelTokens, 1)));
     result.gradNorm = tuning.optimizer().gradientNorm();
     result.wasApplied = std::isfinite(result.loss) && std::isfinite(result.gradNorm);
-    if (result.wasApplied) tuning.optimizer().update(options.learningRate, options.step, result.gradNorm);
+    if (result.wasApplied) {
+        tuning.optimizer().update(options.learningRate, options.step, result.gradNorm);
+        if (tuning.adapter() != nullptr) tuning.adapter()->refresh(tuning.context());
+    }
     tuning.optimizer().clearGradients();
     return result;
 }

@@ -2,13 +2,29 @@
 #include "training/tuning_model.h"
 
 namespace wb::training {
+namespace {
+
+adapters::BiasTraining biasTrainingOf(core::LoraBias biases) {
+    switch (biases) {
+        case core::LoraBias::All: return adapters::BiasTraining::All;
+        case core::LoraBias::LoraOnly: return adapters::BiasTraining::AdaptedLayers;
+        case core::LoraBias::None: break;
+    }
+    return adapters::BiasTraining::None;
+}
+
+}  // namespace
 
 adapters::LoraConfig loraConfigOf(const core::Recipe& recipe) {
-    return {.rank = recipe.loraRank,
-            .alpha = recipe.loraAlpha,
-            .dropout = recipe.loraDropout,
-            .usesRankStabilisedScale = false,
-            .targets = adapters::parseTargets(recipe.loraTargets)};
+    adapters::LoraConfig config{.rank = recipe.loraRank,
+                                .alpha = recipe.loraAlpha,
+                                .dropout = recipe.loraDropout,
+                                .usesRankStabilisedScale = recipe.useRslora,
+                                .usesMagnitude = recipe.useDora,
+                                .biases = biasTrainingOf(recipe.loraBias)};
+    adapters::setTargets(config, recipe.loraTargets);
+    config.savedModules = adapters::namesIn(recipe.modulesToSave);
+    return config;
 }
 
 TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfig& config,

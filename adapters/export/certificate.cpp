@@ -52,7 +52,7 @@ std::vector<std::vector<float>> replayLogits(const kernels::Context& context, co
         if (replayed.adapter >= 0) rows.push_back({.begin = 0, .end = pass.count, .adapter = replayed.adapter});
         const core::Context recording{context, nullptr, nullptr, rows};
         const core::Var hidden = replayed.model.forward(recording, pass.input);
-        std::vector<float> found = core::toFloats(context, replayed.model.logits(context, hidden.value));
+        std::vector<float> found = core::toFloats(context, replayed.model.logits(context, hidden.value, rows));
         const size_t missing = sequence.ids.size() - static_cast<size_t>(pass.count);
         const size_t vocabulary = found.size() / static_cast<size_t>(pass.count);
         found.insert(found.begin(), missing * vocabulary, 0.0F);

@@ -81,9 +81,4 @@ LmLoss lmHeadLoss(const Context& context, const Var& hidden, const LmHead& head,
     return {std::move(root), std::move(predictions)};
 }
 
-LmLoss lmHeadLoss(const Context& context, const Var& hidden, Parameter& weight, const Tensor& labels, float gradScale,
-                  int64_t vocabularySize) {
-    return lmHeadLoss(context, hidden, LmHead{.weight = weight, .vocabularySize = vocabularySize}, labels, gradScale);
-}
-
 }  // namespace wb::core

@@ -125,8 +125,6 @@ struct LmLoss {
 };
 // Head and cross-entropy; gradScale multiplies all gradients (1 / label tokens of the step).
 LmLoss lmHeadLoss(const Context& context, const Var& hidden, const LmHead& head, const Tensor& labels, float gradScale);
-LmLoss lmHeadLoss(const Context& context, const Var& hidden, Parameter& weight, const Tensor& labels, float gradScale,
-                  int64_t vocabularySize);
 
 // Runs `body` on `input` without recording and again in backward: activations of the body are not kept.
 // Dropout draws are the same both times. What the body uses besides its input must not need a gradient; whatever does

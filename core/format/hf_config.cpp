@@ -42,6 +42,49 @@ std::vector<int32_t> tokenIds(const JsonObject& object, const char* key) {
     return ids;
 }
 
+std::vector<std::vector<int32_t>> tokenSequences(const JsonObject& object, const char* key) {
+    std::vector<std::vector<int32_t>> sequences;
+    const nlohmann::json* value = object.find(key);
+    if (value == nullptr) return sequences;
+    if (!value->is_array()) object.fail(key, "must be a list of lists of token ids");
+    for (const nlohmann::json& sequence : *value) {
+        if (!sequence.is_array() || sequence.empty()) object.fail(key, "must be a list of lists of token ids");
+        std::vector<int32_t>& ids = sequences.emplace_back();
+        for (const nlohmann::json& id : sequence) ids.push_back(tokenIdOf(id, key, object));
+    }
+    return sequences;
+}
+
+// Settings of `generate` that the engine lacks. A value that changes nothing does no harm.
+std::vector<std::string> unsupportedGeneration(const JsonObject& object) {
+    struct Setting {
+        const char* key;
+        double neutral = 0;
+    };
+    constexpr std::array kSettings{Setting{"encoder_repetition_penalty", 1},
+                                   Setting{"num_beam_groups", 1},
+                                   Setting{"diversity_penalty"},
+                                   Setting{"penalty_alpha"},
+                                   Setting{"guidance_scale", 1},
+                                   Setting{"renormalize_logits"},
+                                   Setting{"constraints"},
+                                   Setting{"force_words_ids"},
+                                   Setting{"sequence_bias"},
+                                   Setting{"forced_decoder_ids"},
+                                   Setting{"dola_layers"},
+                                   Setting{"early_stopping"},
+                                   Setting{"exponential_decay_length_penalty"}};
+    std::vector<std::string> found;
+    for (const Setting& setting : kSettings) {
+        const nlohmann::json* value = object.find(setting.key);
+        if (value == nullptr || (value->is_array() && value->empty())) continue;
+        if (value->is_number() && value->get<double>() == setting.neutral) continue;
+        if (value->is_boolean() && (!value->get<bool>() || std::string_view(setting.key) == "early_stopping")) continue;
+        found.push_back(fmt::format("'{}' {}", setting.key, value->dump(-1, ' ', true)));
+    }
+    return found;
+}
+
 DType readDtype(const JsonObject& object) {
     const char* key = object.has("dtype") ? "dtype" : "torch_dtype";
     std::string name = object.text(key).value_or("float32");
@@ -312,18 +355,29 @@ GenerationConfig parseGenerationConfig(std::string_view json, std::string_view s
     config.lengthPenalty = object.number("length_penalty");
     if (const nlohmann::json* early = object.find("early_stopping"); early != nullptr && early->is_boolean())
         config.earlyStopping = early->get<bool>();
+    config.minLength = object.integer("min_length");
+    config.minNewTokens = object.integer("min_new_tokens");
     config.noRepeatNgramSize = object.integer("no_repeat_ngram_size");
+    config.encoderNoRepeatNgramSize = object.integer("encoder_no_repeat_ngram_size");
+    config.badWords = tokenSequences(object, "bad_words_ids");
+    config.suppressedTokens = tokenIds(object, "suppress_tokens");
+    config.beginSuppressedTokens = tokenIds(object, "begin_suppress_tokens");
     config.decoderStartTokenId = tokenId(object, "decoder_start_token_id");
     config.forcedBosTokenId = tokenId(object, "forced_bos_token_id");
     config.forcedEosTokenId = tokenId(object, "forced_eos_token_id");
+    config.unsupported = unsupportedGeneration(object);
     return config;
 }
 
 GenerationConfig readGenerationConfig(const std::filesystem::path& modelFolder, const ModelConfig& config) {
     const std::filesystem::path file = modelFolder / "generation_config.json";
     GenerationConfig result;
-    if (std::filesystem::exists(file))
+    if (std::filesystem::exists(file)) {
         result = parseGenerationConfig(readTextFile(file, kMaxConfigBytes), file.string());
+    } else if (!config.sourceJson.empty()) {
+        // Older folders keep these settings among those of the model.
+        result = parseGenerationConfig(config.sourceJson, (modelFolder / "config.json").string());
+    }
     if (!result.bosTokenId) result.bosTokenId = config.bosTokenId;
     if (result.eosTokenIds.empty()) result.eosTokenIds = config.eosTokenIds;
     if (!result.padTokenId) result.padTokenId = config.padTokenId;

@@ -25,7 +25,8 @@ std::string modelConfigJson(const ModelConfig& config);
 // Parses a generation_config.json. Throws CorruptFile.
 GenerationConfig parseGenerationConfig(std::string_view json, std::string_view sourceName);
 
-// The generation_config.json of a folder; where it lacks ids (or does not exist) those of `config` are taken.
+// The generation_config.json of a folder, or the same keys of `config` if there is no such file; where it lacks ids
+// those of `config` are taken.
 GenerationConfig readGenerationConfig(const std::filesystem::path& modelFolder, const ModelConfig& config);
 
 }  // namespace wb::core

@@ -70,6 +70,15 @@ void checkRopeScaling(const ModelConfig& config, std::string_view source) {
 
 }  // namespace
 
+int32_t ModelConfig::decoderStart() const {
+    for (const std::optional<int32_t>& id : {decoderStartTokenId, padTokenId, bosTokenId}) {
+        if (id) return *id;
+    }
+    throw Error{ErrorCode::InvalidArgument,
+                "the model's files name no decoder_start_token_id, pad_token_id or bos_token_id: nothing says what an "
+                "answer begins with"};
+}
+
 void checkModelConfig(const ModelConfig& config, std::string_view source) {
     for (const Limit& limit : kLimits) checkSize(limit, config, source);
     if (config.numHeads % config.numKvHeads != 0) {
@@ -99,6 +108,7 @@ void checkModelConfig(const ModelConfig& config, std::string_view source) {
     checkRopeScaling(config, source);
     if (config.bosTokenId) checkTokenId("bos_token_id", *config.bosTokenId, config, source);
     for (const int32_t id : config.eosTokenIds) checkTokenId("eos_token_id", id, config, source);
+    if (config.decoderStartTokenId) checkTokenId("decoder_start_token_id", *config.decoderStartTokenId, config, source);
 }
 
 int64_t ModelConfig::parameterCount() const {

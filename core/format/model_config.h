@@ -67,7 +67,7 @@ struct ModelConfig {
     std::optional<int32_t> bosTokenId;
     std::vector<int32_t> eosTokenIds;
     std::optional<int32_t> padTokenId;
-    std::optional<int32_t> decoderStartTokenId;  // what an encoder-decoder's answer begins with
+    std::optional<int32_t> decoderStartTokenId;  // what an encoder-decoder's decoder begins with
     DType dtype = DType::F32;                    // of the stored weights, as the file says
 
     std::string sourceJson;  // the text of the config.json it came from, empty for GGUF
@@ -76,6 +76,9 @@ struct ModelConfig {
     int64_t windowOfLayer(int64_t layer) const {
         return slidingLayers.empty() || slidingLayers[static_cast<size_t>(layer)] ? slidingWindow : 0;
     }
+    // First id of every sequence of an encoder-decoder's decoder: decoder_start_token_id, else pad, else bos.
+    // Throws InvalidArgument naming the keys if the files have none of them.
+    int32_t decoderStart() const;
     // Parameters of the network; a tied head counts once. Throws what networkConfigOf throws.
     int64_t parameterCount() const;
 };
@@ -94,10 +97,17 @@ struct GenerationConfig {
     std::optional<int64_t> numBeams;
     std::optional<double> lengthPenalty;
     std::optional<bool> earlyStopping;
+    std::optional<int64_t> minLength;  // of everything the decoder has read and written
+    std::optional<int64_t> minNewTokens;
     std::optional<int64_t> noRepeatNgramSize;
+    std::optional<int64_t> encoderNoRepeatNgramSize;  // n-grams of the encoder's input
+    std::vector<std::vector<int32_t>> badWords;       // sequences that are never completed
+    std::vector<int32_t> suppressedTokens;
+    std::vector<int32_t> beginSuppressedTokens;  // as the first of an answer
     std::optional<int32_t> decoderStartTokenId;
     std::optional<int32_t> forcedBosTokenId;  // the first token an encoder-decoder answers with
     std::optional<int32_t> forcedEosTokenId;  // the last token of an answer that reaches its limit
+    std::vector<std::string> unsupported;  // settings that would change answers and that the engine lacks, as written
 };
 
 // Rotary frequencies in radians per position, [rotaryDim / 2], with the scaling applied.

@@ -30,18 +30,14 @@ std::string listed(const std::vector<std::string>& names) {
     return text;
 }
 
-// Buffers that older checkpoints carry and that follow from the config; a tied head or another name of a shared table
-// that was stored all the same.
+// What older checkpoints carry and no network reads: buffers that follow from the config, a table of T5's
+// cross-attention; a tied head or another name of a shared table that was stored all the same.
 bool isIgnorable(std::string_view name, const NetworkConfig& network) {
-    constexpr std::array kBuffers{".rotary_emb.inv_freq",
-                                  ".attn.bias",
-                                  ".attn.masked_bias",
-                                  ".attention.bias",
-                                  ".attention.masked_bias",
-                                  ".embed_positions.weights",
-                                  ".causal_mask",
-                                  "rope_freqs.weight",
-                                  ".rotary_emb.original_inv_freq"};
+    constexpr std::array kBuffers{".rotary_emb.inv_freq",   ".attn.bias",
+                                  ".attn.masked_bias",      ".attention.bias",
+                                  ".attention.masked_bias", ".embed_positions.weights",
+                                  ".causal_mask",           ".EncDecAttention.relative_attention_bias.weight",
+                                  "rope_freqs.weight",      ".rotary_emb.original_inv_freq"};
     return std::ranges::any_of(kBuffers, [&](const char* ending) { return name.ends_with(ending); }) ||
            (network.head.name.empty() && (name == "lm_head.weight" || name == "embed_out.weight")) ||
            std::ranges::find(network.aliases, name) != network.aliases.end();
@@ -124,6 +120,8 @@ OpenedModel openFolder(const fs::path& folder, const fs::path& weightFile) {
     model.folder = folder;
     model.config = readModelConfig(folder);
     model.generationConfig = readGenerationConfig(folder, model.config);
+    // Where the two files differ, answers begin as the one that is about answers says.
+    model.config.decoderStartTokenId = model.generationConfig.decoderStartTokenId;
     model.files = weightFile.empty() ? openWeightFolder(folder) : openWeightFile(weightFile);
     addMissingPrefix(model.files, networkConfigOf(model.config));
     untieStoredHead(model);

@@ -41,6 +41,7 @@ LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig&
     : m_config(config), m_dtype(dtype) {
     const NetworkConfig network = networkConfigOf(config);
     m_headConfig = network.head;
+    m_positionLimit = positionLimitOf(config);
     m_embedding = makeVocabularyTable(context, network, dtype, network.decoder.embedding + ".weight");
     m_embedding.untrainedRow = network.untrainedId;
     if (network.encoder) m_encoder.emplace(context, *network.encoder, network.hidden, dtype);
@@ -77,9 +78,18 @@ EncoderMemory LanguageModel::encode(const Context& context, const PackedInput& s
     return memory;
 }
 
-LmHead LanguageModel::head() {
-    return {.weight = m_headConfig.name.empty() ? m_embedding : m_head,
-            .bias = m_headBias.value.isPresent() ? &m_headBias : nullptr,
+bool LanguageModel::isHeadReplacedFor(int32_t adapter) const {
+    const auto index = static_cast<size_t>(adapter);
+    if (adapter < 0) return false;
+    return (index < m_headReplacements.size() && m_headReplacements[index] != nullptr) ||
+           m_headBias.isReplacedFor(adapter);
+}
+
+LmHead LanguageModel::head(int32_t adapter) {
+    const auto index = static_cast<size_t>(adapter);
+    Parameter* own = adapter >= 0 && index < m_headReplacements.size() ? m_headReplacements[index] : nullptr;
+    return {.weight = own != nullptr ? *own : headTable(),
+            .bias = m_headBias.value.isPresent() ? &m_headBias.forAdapter(adapter) : nullptr,
             .vocabularySize = m_config.vocabularySize,
             .logitScale = m_headConfig.logitScale,
             .softCap = m_headConfig.softCap};
@@ -89,12 +99,29 @@ Var LanguageModel::headInput(const Context& context, const Var& hidden) const {
     return m_headConfig.hiddenScale == 1.0F ? hidden : scale(context, hidden, m_headConfig.hiddenScale);
 }
 
-Tensor LanguageModel::logits(const kernels::Context& context, const Tensor& hidden) {
-    return headLogits(context, headInput(Context{context}, {hidden}).value, head());
+std::vector<RowRange> LanguageModel::headRanges(const Context& context, int64_t rows) const {
+    return rowRanges(context, rows, [this](int32_t adapter) { return isHeadReplacedFor(adapter); });
+}
+
+Tensor LanguageModel::logits(const kernels::Context& context, const Tensor& hidden,
+                             std::span<const AdapterRows> adapterRows) {
+    const Context pass{context, nullptr, nullptr, adapterRows};
+    const Tensor input = headInput(pass, {hidden}).value;
+    const std::vector<RowRange> ranges = headRanges(pass, hidden.shape()[0]);
+    if (ranges.size() == 1) return headLogits(context, input, head(ranges.front().adapter));
+    Tensor out = Tensor::empty(context, gradientDtype(m_dtype), Shape{hidden.shape()[0], m_config.vocabularySize},
+                               MemoryOwner::Activations);
+    for (const auto& [begin, end, adapter] : ranges) {
+        const Tensor part = headLogits(context, input.rows(begin, end), head(adapter));
+        kernels::scale(context, {.x = part.view(), .out = out.rows(begin, end).view()});
+    }
+    return out;
 }
 
 LmLoss LanguageModel::loss(const Context& context, const Var& hidden, const Tensor& labels, float gradScale) {
-    return lmHeadLoss(context, headInput(context, hidden), head(), labels, gradScale);
+    const std::vector<RowRange> ranges = headRanges(context, hidden.value.shape()[0]);
+    WB_CHECK(ranges.size() == 1, "the rows of one loss have one head");
+    return lmHeadLoss(context, headInput(context, hidden), head(ranges.front().adapter), labels, gradScale);
 }
 
 void LanguageModel::visitParameters(const std::function<void(Parameter&)>& visit) {

@@ -4,6 +4,16 @@
 #include "kernels/elementwise.h"
 
 namespace wb::core {
+namespace {
+
+// The rows of adapters where each row of a batch is `factor` rows of the norm (heads that are normalised one by one).
+std::vector<AdapterRows> multiplied(std::span<const AdapterRows> rows, int64_t factor) {
+    std::vector<AdapterRows> result;
+    for (const AdapterRows& part : rows) result.push_back({part.begin * factor, part.end * factor, part.adapter});
+    return result;
+}
+
+}  // namespace
 
 using kernels::MemoryOwner;
 
@@ -22,9 +32,14 @@ Var NormLayer::apply(const Context& context, const Var& x) {
     const Shape rows{shape.count() / m_config.size, m_config.size};
     const bool isShaped = shape == rows;
     const Var flat = isShaped ? x : reshape(context, x, rows);
+    const bool isReplaced = !m_weight.replacements.empty() || !m_bias.replacements.empty();
+    std::vector<AdapterRows> adapterRows;
+    if (!isShaped && isReplaced && shape[0] > 0) adapterRows = multiplied(context.adapterRows, rows[0] / shape[0]);
+    const Context inner{context.device, context.tape, context.dropout,
+                        isShaped ? context.adapterRows : std::span<const AdapterRows>(adapterRows)};
     const Var normed = m_config.kind == NormKind::Rms
-                           ? rmsNorm(context, flat, m_weight, m_config.eps, m_config.weightOffset)
-                           : layerNorm(context, flat, m_weight, bias(), m_config.eps);
+                           ? rmsNorm(inner, flat, m_weight, m_config.eps, m_config.weightOffset)
+                           : layerNorm(inner, flat, m_weight, bias(), m_config.eps);
     return isShaped ? normed : reshape(context, normed, shape);
 }
 

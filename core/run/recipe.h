@@ -17,6 +17,7 @@ enum class Objective { Sft, Lm };
 enum class ScheduleKind { Cosine, Linear, Constant };
 enum class AttentionChoice { Auto, Math, Flash, MemoryEfficient };
 enum class TrainOn { Response, All };
+enum class LoraBias { None, All, LoraOnly };  // biases trained beside an adapter: none, every, the adapted layers'
 enum class RowPolicy { Stop, Skip };  // rows that cannot teach: ask the user, or leave them out by name
 enum class LongRowPolicy { Shorten, Cut, Skip, Stop };  // rows over max_length
 
@@ -60,6 +61,10 @@ struct Recipe {
     double loraAlpha = 32.0;
     double loraDropout = 0.0;
     std::string loraTargets = "all-linear";
+    bool useRslora = false;
+    bool useDora = false;
+    LoraBias loraBias = LoraBias::None;
+    std::string modulesToSave;
 
     int64_t evalEvery = 0;        // 0: at the end of every epoch only
     int64_t checkpointEvery = 0;  // 0: at the end of every epoch only

@@ -31,6 +31,9 @@ constexpr std::array kAttention{std::pair{std::string_view("auto"), AttentionCho
                                 std::pair{std::string_view("math"), AttentionChoice::Math},
                                 std::pair{std::string_view("flash"), AttentionChoice::Flash},
                                 std::pair{std::string_view("memory_efficient"), AttentionChoice::MemoryEfficient}};
+constexpr std::array kLoraBiases{std::pair{std::string_view("none"), LoraBias::None},
+                                 std::pair{std::string_view("all"), LoraBias::All},
+                                 std::pair{std::string_view("lora_only"), LoraBias::LoraOnly}};
 constexpr std::array kTrainOn{std::pair{std::string_view("response"), TrainOn::Response},
                               std::pair{std::string_view("all"), TrainOn::All}};
 constexpr std::array kRowPolicies{std::pair{std::string_view("stop"), RowPolicy::Stop},
@@ -53,6 +56,9 @@ ChoiceList<ScheduleKind> choicesOf(ScheduleKind) {
 }
 ChoiceList<AttentionChoice> choicesOf(AttentionChoice) {
     return kAttention;
+}
+ChoiceList<LoraBias> choicesOf(LoraBias) {
+    return kLoraBiases;
 }
 ChoiceList<TrainOn> choicesOf(TrainOn) {
     return kTrainOn;
@@ -285,7 +291,23 @@ Rows loraFields() {
                                      .maximum = 0.95}),
         field<&Recipe::loraTargets>({.key = "lora_targets",
                                      .label = "Target modules",
-                                     .help = "all-linear, or names divided by commas: q_proj,v_proj"}),
+                                     .help =
+                                         "all-linear, names divided by commas (q_proj,v_proj), or an expression for "
+                                         "whole names"}),
+        field<&Recipe::useRslora>({.key = "use_rslora",
+                                   .label = "Rank-stabilised scale",
+                                   .help = "Scales the adapter by alpha / root of the rank; for high ranks"}),
+        field<&Recipe::useDora>(
+            {.key = "use_dora",
+             .label = "DoRA",
+             .help = "Also trains the length of each weight row; slower, often better at low ranks"}),
+        field<&Recipe::loraBias>({.key = "lora_bias",
+                                  .label = "Trained biases",
+                                  .help = "Biases of the model trained too: none, all, or lora_only (adapted layers)"}),
+        field<&Recipe::modulesToSave>({.key = "modules_to_save",
+                                       .label = "Modules trained whole",
+                                       .help = "Modules trained and stored beside the adapter: lm_head, embed_tokens",
+                                       .automatic = "none"}),
     };
 }
 
@@ -537,6 +559,9 @@ std::string_view choiceName(AttentionChoice value) {
     return nameOf(value);
 }
 std::string_view choiceName(TrainOn value) {
+    return nameOf(value);
+}
+std::string_view choiceName(LoraBias value) {
     return nameOf(value);
 }
 std::string_view choiceName(RowPolicy value) {

@@ -77,6 +77,7 @@ std::string_view choiceName(Objective value);
 std::string_view choiceName(ScheduleKind value);
 std::string_view choiceName(AttentionChoice value);
 std::string_view choiceName(TrainOn value);
+std::string_view choiceName(LoraBias value);
 std::string_view choiceName(RowPolicy value);
 std::string_view choiceName(LongRowPolicy value);
 

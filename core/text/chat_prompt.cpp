@@ -174,7 +174,8 @@ size_t ChatPrompt::answerBegin(const RenderedChat& chat, const std::vector<ChatM
                                std::string_view toolsJson) const {
     const auto content = firstSpanOf(chat, static_cast<int>(message));
     const bool isLast = message + 1 == messages.size();
-    const bool isPlain = messages[message].toolCallsJson.empty() && content;
+    // Calls and reasoning are written around the content, with marks of their own.
+    const bool isPlain = messages[message].toolCallsJson.empty() && messages[message].extraJson.empty() && content;
     if (!isLast && isPlain) {
         const std::string_view before = std::string_view{chat.text}.substr(0, content->begin);
         return before.ends_with(m_lead) ? content->begin - m_lead.size() : content->begin;

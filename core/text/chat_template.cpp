@@ -31,18 +31,23 @@ void setEntry(Entries& entries, std::string_view key, Value value) {
     entries.emplace_back(Value::text(std::string{key}), std::move(value));
 }
 
-// Reasoning goes by several names; templates read the first or the second.
+const Value* findEntry(const Entries& entries, std::string_view key) {
+    for (const auto& [name, value] : entries)
+        if (name.asText()->bytes() == key) return &value;
+    return nullptr;
+}
+
+// Reasoning goes by several names, of which templates read the first or the second. "thinking" becomes the first key.
 void aliasReasoning(Entries& entries) {
     for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
-        for (const auto& [key, value] : entries) {
-            if (key.asText()->bytes() != name || value.isNone()) continue;
-            const Value reasoning = value;
-            const bool hasThinking = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
-                return entry.first.asText()->bytes() == "thinking";
-            });
-            if (!hasThinking) entries.insert(entries.begin(), {Value::text("thinking"), reasoning});
-            return setEntry(entries, "reasoning_content", reasoning);
-        }
+        const Value* found = findEntry(entries, name);
+        if (!found) continue;
+        const Value reasoning = *found;
+        const Value* known = findEntry(entries, "thinking");
+        Value thinking = known ? *known : reasoning;
+        std::erase_if(entries, [](const auto& entry) { return entry.first.asText()->bytes() == "thinking"; });
+        entries.insert(entries.begin(), {Value::text("thinking"), std::move(thinking)});
+        return setEntry(entries, "reasoning_content", reasoning);
     }
 }
 

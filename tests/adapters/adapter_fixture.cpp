@@ -20,6 +20,7 @@ std::unique_ptr<adapters::LowRankAdapter> strongAdapter(const kernels::Context& 
         core::assignFloats(context, parameter.value, values);
         ++stream;
     });
+    adapter->refresh(context);
     return adapter;
 }
 

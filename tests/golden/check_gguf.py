@@ -205,9 +205,15 @@ CONVERT = """
 import pathlib, runpy, sys
 sys.path.insert(0, str(pathlib.Path(sys.argv[1]).parent / "gguf-py"))
 sys.path.insert(0, str(pathlib.Path(sys.argv[1]).parent))
-from conversion.base import TextModel
+import json
+from conversion.base import ModelBase, TextModel
 rule = sys.argv.pop(2)
 TextModel.get_vocab_base_pre = lambda self, tokenizer: rule
+# It reads configs through transformers, which drops older keys that it asks for all the same.
+load = ModelBase.load_hparams
+ModelBase.load_hparams = staticmethod(
+    lambda folder, is_mistral_format: json.loads((folder / "config.json").read_text()) | load(folder, is_mistral_format)
+)
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

@@ -68,7 +68,7 @@ def write_config(folder: Path, variant: Variant):
 def write_weights(folder: Path, variant: Variant):
     file = folder / "model.safetensors"
     weights = safetensors.torch.load_file(file)
-    weights = {variant.name_on_disk(name): weight for name, weight in weights.items()}
+    weights = {variant.name_on_disk(name): weight for name, weight in weights.items() if variant.name_on_disk(name)}
     if variant.buffers:
         weights |= variant.buffers(weights)
     ordered = {name: weights[name].contiguous() for name in sorted(weights)}

@@ -210,7 +210,7 @@ class Grammar:
         if roll < 45:
             return f"({e(kind, depth)} {self.pick(['+', '-', '*', '+', '-', '//', '%', '/'])} {e(other, depth)})"
         if roll < 50:
-            return f"({e(kind, 0)} ** {self.pick(['2', '0', '3', '-1', '0.5'])})"
+            return f"({e(kind, 0)} ** {self.pick(['2', '0', '3', '-1'])})"
         if roll < 56:
             return f"(-{self.leaf(kind)})"
         if roll < 59:
@@ -387,8 +387,9 @@ class Grammar:
         if roll < 56:
             return around(self.for_block(depth))
         if roll < 66:
-            name = self.pick(["v1", "v2", "t1", "n1"])
-            return around(self.tag(f"set {name} = {self.expression(None, 2)}") + self.data() + self.output(name))
+            # A variable of the caller is read before it is set: Jinja2 forgets its value in blocks further up otherwise.
+            name, value = self.pick([("v1", ""), ("v2", ""), ("t1", "t1 ~ "), ("n1", "n1 and ")])
+            return around(self.tag(f"set {name} = {value}{self.expression(None, 2)}") + self.data() + self.output(name))
         if roll < 72:
             filters = self.pick(["", "", " | upper", " | trim | replace('a', 'b')"])
             return around(self.tag(f"set v3{filters}") + self.body(depth, False) + self.tag("endset") + self.output("v3"))

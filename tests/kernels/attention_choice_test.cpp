@@ -216,7 +216,8 @@ TEST_F(PagedRefuses, BlocksOutsideTheCache) {
 
 TEST_F(PagedRefuses, WhatACacheDoesNotDo) {
     EXPECT_THAT(error([](auto& a) { a.options.dropout = 0.1F; }), HasSubstr("dropout"));
-    EXPECT_THAT(error([](auto& a) { a.options.bias = AttentionBias::Dense; }), HasSubstr("None and Alibi"));
+    EXPECT_THAT(error([](auto& a) { a.options.bias = AttentionBias::Dense; }),
+                HasSubstr("a dense bias is not defined over a cache"));
     EXPECT_THAT(error([](auto& a) { a.q.shape = {3, 3, 8}; }), HasSubstr("does not fit a cache"));
     EXPECT_THAT(error([](auto& a) { a.valueCache.dtype = DType::BF16; }), HasSubstr("valueCache is BF16"));
 }

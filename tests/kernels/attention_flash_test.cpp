@@ -112,7 +112,7 @@ TEST(AttentionFlash, EqualsMathForEveryMaskBiasAndGroup) {
 }
 
 TEST(AttentionFlash, EqualsMathForEveryHeadDim) {
-    for (const int64_t headDim : {1, 5, 8, 16, 32, 33, 48, 64, 80, 96, 128, 256}) {
+    for (const int64_t headDim : {1, 4, 5, 8, 12, 16, 20, 32, 33, 48, 64, 80, 96, 128, 256}) {
         const AttentionCase c{
             "head dim " + std::to_string(headDim), {45, 130}, {45, 130}, 2, 1, headDim, {.isCausal = true}};
         expectFlashEqualsMath<float>(c);

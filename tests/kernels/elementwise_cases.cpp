@@ -26,6 +26,17 @@ OpCase scaleCase(const Shape& shape, TensorKind outKind, TensorRole role) {
     return c;
 }
 
+OpCase softCapCase(const Shape& shape, float cap, double reach) {
+    OpCase c;
+    c.name = fmt::format("soft_cap_{}_{}", cap, shape.count());
+    c.tensors = {{.name = "x", .shape = shape, .low = -reach, .high = reach},
+                 {.name = "out", .shape = shape, .role = TensorRole::Output}};
+    c.forward = [cap](const Context& context, const TensorBank& t) {
+        softCap(context, {.x = t.at("x"), .out = t.at("out"), .cap = cap});
+    };
+    return c;
+}
+
 OpCase dropoutCase(const Shape& shape, float p) {
     OpCase c;
     c.name = fmt::format("dropout_{:.0f}_{}", static_cast<double>(p) * 100, shape.count());
@@ -55,6 +66,11 @@ std::vector<OpCase> elementwiseCases() {
         cases.push_back(scaleCase(shape, TensorKind::Data, TensorRole::Output));
         cases.push_back(scaleCase(shape, TensorKind::Data, TensorRole::Accumulated));
         cases.push_back(scaleCase(shape, TensorKind::Sums, TensorRole::Accumulated));
+    }
+    for (const Shape& shape : {Shape{1}, Shape{3, 11}, Shape{0, 4}, Shape{7, 97}}) {
+        cases.push_back(softCapCase(shape, 30.0F, 90));
+        cases.push_back(softCapCase(shape, 2.5F, 1));
+        cases.push_back(softCapCase(shape, 0.5F, 500));
     }
     for (const Shape& shape : {Shape{1}, Shape{3, 11}, Shape{7, 97}}) {
         cases.push_back(dropoutCase(shape, 0.0F));

@@ -8,10 +8,11 @@
 namespace wb::kernels::testing {
 namespace {
 
-constexpr std::array<std::pair<Activation, const char*>, 4> kActivations{{{Activation::Silu, "silu"},
+constexpr std::array<std::pair<Activation, const char*>, 5> kActivations{{{Activation::Silu, "silu"},
                                                                           {Activation::Gelu, "gelu"},
                                                                           {Activation::GeluTanh, "gelu_tanh"},
-                                                                          {Activation::Relu, "relu"}}};
+                                                                          {Activation::Relu, "relu"},
+                                                                          {Activation::Sigmoid, "sigmoid"}}};
 
 OpCase gatedCase(Activation activation, const char* name, int64_t rows, int64_t columns, double reach) {
     OpCase c;

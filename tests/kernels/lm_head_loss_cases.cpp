@@ -14,6 +14,9 @@ struct LossVariant {
     int32_t ignoredPeriod = 3;  // every n-th label is ignored; 0: none, 1: all
     int64_t paddedRows = 0;     // rows of the weight behind the vocabulary
     int64_t maxLogitBytes = 0;
+    bool hasBias = false;
+    float logitScale = 1.0F;
+    float softCap = 0.0F;
 };
 
 OpCase lossCase(int64_t tokens, int64_t vocabulary, int64_t hidden, const LossVariant& v) {
@@ -33,21 +36,30 @@ OpCase lossCase(int64_t tokens, int64_t vocabulary, int64_t hidden, const LossVa
         {"predictions", {tokens}, TensorKind::Index, TensorRole::Output},
         {"one", {tokens}, TensorKind::Sums, TensorRole::Input, 1, 1},
     };
+    if (v.hasBias) c.tensors.push_back({"bias", {rows}});
     if (v.hasGradients) {
         c.tensors.push_back({.name = "dHidden", .shape = {tokens, hidden}, .role = TensorRole::Output});
         c.tensors.push_back({"dWeight", {rows, hidden}, TensorKind::Sums, TensorRole::Accumulated});
         c.outputsAndUpstream = {{"losses", "one"}};
         c.inputsAndGradients = {{"hidden", "dHidden"}, {"weight", "dWeight"}};
+        if (v.hasBias) {
+            c.tensors.push_back({"dBias", {rows}, TensorKind::Sums, TensorRole::Accumulated});
+            c.inputsAndGradients.emplace_back("bias", "dBias");
+        }
     }
     c.forward = [vocabulary, v](const Context& context, const TensorBank& t) {
         lmHeadLoss(context, {.hidden = t.at("hidden"),
                              .weight = t.at("weight"),
+                             .bias = t.find("bias"),
                              .labels = t.at("labels"),
                              .losses = t.at("losses"),
                              .predictions = t.at("predictions"),
                              .dHidden = t.find("dHidden"),
                              .dWeight = t.find("dWeight"),
+                             .dBias = t.find("dBias"),
                              .gradScale = 1.0F,
+                             .logitScale = v.logitScale,
+                             .softCap = v.softCap,
                              .vocabularySize = v.paddedRows > 0 ? vocabulary : 0,
                              .maxLogitBytes = v.maxLogitBytes});
     };
@@ -73,6 +85,20 @@ std::vector<OpCase> lmHeadLossCases() {
         lossCase(40, 50, 24, {.name = "evaluation", .hasGradients = false}),
         lossCase(100, 130, 31, {.name = "chunked", .maxLogitBytes = 1}),
         lossCase(67, 300, 40, all),
+        lossCase(7, 13, 5, {.name = "bias", .paddedRows = 51, .hasBias = true}),
+        lossCase(19, 70, 24, {.name = "bias_chunked", .maxLogitBytes = 1, .hasBias = true}),
+        lossCase(9, 33, 17, {.name = "scaled", .logitScale = 0.375F}),
+        lossCase(9, 33, 17, {.name = "capped", .softCap = 1.5F}),
+        lossCase(1, 2, 1, {.name = "capped", .ignoredPeriod = 0, .softCap = 0.75F}),
+        lossCase(7, 13, 5,
+                 {.name = "all_settings", .paddedRows = 3, .hasBias = true, .logitScale = 2.5F, .softCap = 2}),
+        lossCase(60, 130, 31, {.name = "all_settings", .hasBias = true, .logitScale = 2.5F, .softCap = 3}),
+        lossCase(40, 50, 24,
+                 {.name = "evaluation_all_settings",
+                  .hasGradients = false,
+                  .hasBias = true,
+                  .logitScale = 0.5F,
+                  .softCap = 1}),
     };
     for (const auto& [t, vocabulary, hidden] : {std::array<int64_t, 3>{512, 8192, 512}, {512, 49152, 576}}) {
         cases.push_back(lossCase(t, vocabulary, hidden, all));

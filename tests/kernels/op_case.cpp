@@ -130,10 +130,16 @@ double tolerance(DType tensor, DType storage, const OpCase& c) {
 
 const std::vector<OpCaseTable>& opCaseTables() {
     static const std::vector<OpCaseTable> tables{
+        {"activation", activationCases},
+        {"columns", columnsCases},
+        {"distance_table", distanceTableCases},
         {"embedding", embeddingCases},
+        {"expert_routing", expertRoutingCases},
+        {"layer_norm", layerNormCases},
         {"linear", linearCases},
         {"rms_norm", rmsNormCases},
         {"rotary", rotaryCases},
+        {"rows", rowsCases},
         {"gated_activation", gatedActivationCases},
         {"column_scale", columnScaleCases},
         {"elementwise", elementwiseCases},

@@ -95,10 +95,16 @@ struct OpCase {
 double tolerance(DType tensor, DType storage, const OpCase& c);
 
 // The table: one function per file <op>_cases.cpp.
+std::vector<OpCase> activationCases();
+std::vector<OpCase> columnsCases();
+std::vector<OpCase> distanceTableCases();
 std::vector<OpCase> embeddingCases();
+std::vector<OpCase> expertRoutingCases();
+std::vector<OpCase> layerNormCases();
 std::vector<OpCase> linearCases();
 std::vector<OpCase> rmsNormCases();
 std::vector<OpCase> rotaryCases();
+std::vector<OpCase> rowsCases();
 std::vector<OpCase> gatedActivationCases();
 std::vector<OpCase> columnScaleCases();
 std::vector<OpCase> elementwiseCases();

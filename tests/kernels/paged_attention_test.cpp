@@ -113,7 +113,6 @@ void expectPagedEqualsContiguous(const AttentionCase& c, int64_t blockSize, Atte
     const Runtime runtime({.numThreads = 2, .attention = backend});
     const Runtime oracle({.attention = AttentionBackend::Math});
     AttentionData<T> data(c);
-    data.problem.options.isCausal = true;
     data.forward(oracle.context());
     PagedCache<T> cache(runtime.context(), data, blockSize);
     std::vector<T> out(data.out.size());
@@ -127,7 +126,7 @@ void expectPagedEqualsContiguous(const AttentionCase& c, int64_t blockSize, Atte
 }
 
 std::vector<AttentionCase> pagedCases() {
-    return {
+    std::vector<AttentionCase> cases{
         {"decode", {1, 1, 1}, {5, 90, 700}, 6, 2, 16, {}},
         {"decode_one_head", {1}, {1500}, 1, 1, 64, {}},
         {"decode_many_heads", {1}, {130}, 24, 1, 80, {}},
@@ -137,7 +136,17 @@ std::vector<AttentionCase> pagedCases() {
         {"soft_cap", {20}, {66}, 2, 1, 33, {.scale = 0.5F, .softCap = 2.0F}},
         {"alibi", {65, 1}, {65, 530}, 4, 2, 16, {.bias = AttentionBias::Alibi}},
         {"hidden_rows", {5}, {2}, 2, 1, 8, {}},
+        {"distance_table_decode", {1, 1}, {5, 700}, 4, 4, 12, {.bias = AttentionBias::DistanceTable}, 40},
+        {"distance_table_prefill", {65, 9}, {65, 530}, 6, 2, 20, {.bias = AttentionBias::DistanceTable}, 601},
+        {"distance_table_soft_cap", {20}, {66}, 2, 1, 4, {.softCap = 1, .bias = AttentionBias::DistanceTable}, 7},
     };
+    for (const int64_t headDim : {1, 12, 20, 96, 256}) {
+        cases.push_back({"head_dim_" + std::to_string(headDim), {40, 1}, {90, 530}, 4, 2, headDim, {}});
+    }
+    for (AttentionCase& c : cases) c.options.isCausal = true;
+    // Cross-attention: every query sees all keys.
+    cases.push_back({"cross", {3, 1, 0, 70}, {90, 5, 7, 600}, 4, 2, 16, {}});
+    return cases;
 }
 
 class PagedAttention : public ::testing::TestWithParam<AttentionCase> {};
@@ -155,10 +164,9 @@ INSTANTIATE_TEST_SUITE_P(Cases, PagedAttention, ::testing::ValuesIn(pagedCases()
                          [](const auto& instance) { return instance.param.name; });
 
 // One token at a time, in chunks, all at once, alone or in a batch, on one thread or more: the same bits.
-TEST(PagedAttentionBits, DoNotDependOnChunksBatchOrThreads) {
+void expectTheSameBits(const AttentionCase& c) {
     const Runtime one({.numThreads = 1});
     const Runtime three({.numThreads = 3});
-    const AttentionCase c{"", {1100, 37}, {1100, 37}, 6, 2, 24, {.windowLeft = 900}};
     AttentionData<float> data(c);
     PagedCache<float> cache(one.context(), data, 16);
     std::vector<float> whole(data.out.size());
@@ -175,10 +183,16 @@ TEST(PagedAttentionBits, DoNotDependOnChunksBatchOrThreads) {
     EXPECT_EQ(std::memcmp(whole.data(), chunked.data(), whole.size() * sizeof(float)), 0);
 }
 
+TEST(PagedAttentionBits, DoNotDependOnChunksBatchOrThreads) {
+    expectTheSameBits({"", {1100, 37}, {1100, 37}, 6, 2, 24, {.isCausal = true, .windowLeft = 900}});
+    expectTheSameBits(
+        {"", {1100, 37}, {1100, 37}, 6, 2, 24, {.isCausal = true, .bias = AttentionBias::DistanceTable}, 128});
+}
+
 TEST(PagedAttentionMemory, WorkspaceIsLinearInTheCache) {
     const auto peakOf = [](int32_t length) {
         Runtime runtime({.numThreads = 2});
-        AttentionData<float> data({"", {length}, {length}, 2, 1, 16, {}});
+        AttentionData<float> data({"", {length}, {length}, 2, 1, 16, {.isCausal = true}});
         PagedCache<float> cache(runtime.context(), data, 16);
         attendRows(runtime.context(), data, cache, {0}, {length}, data.out);
         attendRows(runtime.context(), data, cache, {length - 1}, {length}, data.out);

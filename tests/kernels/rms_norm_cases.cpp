@@ -9,10 +9,11 @@ namespace {
 
 enum class Residual { No, Yes };
 
-OpCase rmsNormCase(int64_t rows, int64_t columns, Residual residual) {
+OpCase rmsNormCase(int64_t rows, int64_t columns, Residual residual, float weightOffset = 0.0F) {
     const bool hasResidual = residual == Residual::Yes;
     OpCase c;
-    c.name = fmt::format("rms_norm_{}{}x{}", hasResidual ? "residual_" : "", rows, columns);
+    c.name = fmt::format("rms_norm_{}{}{}x{}", hasResidual ? "residual_" : "", weightOffset != 0 ? "offset_" : "", rows,
+                         columns);
     c.tensors = {
         {"x", {rows, columns}},
         {.name = "weight", .shape = {columns}, .low = 0.5, .high = 1.5},
@@ -27,22 +28,24 @@ OpCase rmsNormCase(int64_t rows, int64_t columns, Residual residual) {
         c.tensors.push_back({.name = "sum", .shape = {rows, columns}, .role = TensorRole::Output});
         c.tensors.push_back({"dSum", {rows, columns}});
     }
-    c.forward = [](const Context& context, const TensorBank& t) {
+    c.forward = [weightOffset](const Context& context, const TensorBank& t) {
         rmsNormForward(context, {.x = t.at("x"),
                                  .residual = t.find("residual"),
                                  .weight = t.at("weight"),
                                  .out = t.at("out"),
                                  .sum = t.find("sum"),
-                                 .invRms = t.at("invRms")});
+                                 .invRms = t.at("invRms"),
+                                 .weightOffset = weightOffset});
     };
-    c.backward = [hasResidual](const Context& context, const TensorBank& t) {
+    c.backward = [hasResidual, weightOffset](const Context& context, const TensorBank& t) {
         rmsNormBackward(context, {.dOut = t.at("dOut"),
                                   .s = hasResidual ? t.at("sum") : t.at("x"),
                                   .weight = t.at("weight"),
                                   .invRms = t.at("invRms"),
                                   .dResidual = t.find("dSum"),
                                   .dX = t.at("dX"),
-                                  .dWeight = t.at("dWeight")});
+                                  .dWeight = t.at("dWeight"),
+                                  .weightOffset = weightOffset});
     };
     c.outputsAndUpstream = {{"out", "dOut"}};
     c.inputsAndGradients = {{"x", "dX"}, {"weight", "dWeight"}};
@@ -67,6 +70,7 @@ std::vector<OpCase> rmsNormCases() {
         cases.push_back(rmsNormCase(4, 64, residual));
         cases.push_back(rmsNormCase(0, 8, residual));
         cases.push_back(rmsNormCase(130, 257, residual));
+        cases.push_back(rmsNormCase(5, 19, residual, 1.0F));
         cases.push_back(rmsNormCase(2048, 512, residual));
         cases.back().isBenchmark = true;
     }

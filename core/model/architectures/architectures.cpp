@@ -158,6 +158,11 @@ const Family& familyOf(std::string_view modelType, std::string_view sourceName) 
                                                     sourceName, modelType, fmt::join(known, ", "))};
 }
 
+std::optional<int64_t> positionLimitOf(const ModelConfig& config) {
+    if (networkConfigOf(config).decoder.relativeBias.exists()) return std::nullopt;
+    return config.maxPositions;
+}
+
 NetworkConfig networkConfigOf(const ModelConfig& config) {
     const std::string source = config.sourceJson.empty() ? "model config" : "config.json";
     const Family& family = familyOf(config.modelType, source);

@@ -6,6 +6,7 @@
 #include "core/model/network_config.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,9 @@ std::vector<ArchitectureInfo> architectures();
 // The parts of a model. Throws Unsupported naming the model type, or the setting of its config that the engine lacks;
 // CorruptFile naming a key that contradicts another.
 NetworkConfig networkConfigOf(const ModelConfig& config);
+
+// Most tokens a sequence may have; nothing where positions are relative (T5), which have no end.
+std::optional<int64_t> positionLimitOf(const ModelConfig& config);
 
 // Name, shape (outermost first) of one weight as a Hugging Face folder holds it.
 struct ExpectedTensor {

@@ -68,6 +68,9 @@ std::string group(std::string digits, char mark, size_t groupLength, size_t minW
         }
         return out;
     };
+    // So many digits fit for certain; marks take the rest of the room.
+    const size_t fitting = minWidth * groupLength / (groupLength + 1);
+    if (digits.size() < fitting) digits.insert(0, fitting - digits.size(), '0');
     std::string out = grouped(digits);
     while (out.size() < minWidth) {
         digits.insert(0, 1, '0');
@@ -95,7 +98,7 @@ std::string signText(bool isNegative, char sign) {
 }
 
 Text finishNumber(Runtime& runtime, const FormatSpec& spec, const NumberText& number) {
-    const bool fillsInside = spec.align == '=';
+    const bool fillsInside = spec.align == '=' || spec.isZeroPadded;
     const std::string& fill = spec.fill;
     const size_t used = number.prefix.size() + number.rest.size();
     const auto width = static_cast<size_t>(spec.width);
@@ -230,7 +233,7 @@ FormatSpec parseFormatSpec(std::string_view text) {
     spec.isAlternate = reader.takeOneOf("#") != '\0';
     if (reader.takeOneOf("0") && spec.fill.empty()) {
         spec.fill = "0";
-        if (spec.align == '\0') spec.align = '=';
+        spec.isZeroPadded = spec.align == '\0';
     }
     spec.width = reader.takeNumber().value_or(0);
     spec.grouping = reader.takeOneOf(",_");

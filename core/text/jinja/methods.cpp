@@ -29,6 +29,7 @@ Value mapValues(const MethodCall& call) {
 
 Value mapGet(const MethodCall& call) {
     const Value& wanted = call.arguments.require(call.name, 0, "key");
+    checkKey(wanted);
     for (const auto& [key, value] : call.self.asMap()->entries)
         if (valuesEqual(call.runtime, key, wanted)) return value;
     const Value* absent = call.arguments.find(1, "default");

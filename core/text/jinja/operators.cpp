@@ -209,6 +209,7 @@ bool containsValue(Runtime& runtime, const Value& container, const Value& item) 
     if (const List* list = container.asList())
         return std::any_of(list->items.begin(), list->items.end(),
                            [&](const Value& candidate) { return valuesEqual(runtime, candidate, item); });
+    if (container.asMap()) checkKey(item);
     if (const Map* map = container.asMap())
         return std::any_of(map->entries.begin(), map->entries.end(),
                            [&](const auto& entry) { return valuesEqual(runtime, entry.first, item); });

@@ -3,6 +3,7 @@
 #include "core/format/mapped_file.h"
 #include "core/text/tokenizer.h"
 #include "core/text/tokenizer/gguf_tokenizer.h"
+#include "core/text/tokenizer/renumbered_tokenizer.h"
 #include "core/text/tokenizer/sentencepiece_tokenizer.h"
 #include "core/text/tokenizer/tokenizer_json.h"
 #include "core/text/tokenizer/tokenizer_settings.h"
@@ -10,6 +11,7 @@
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <array>
 
 namespace wb::core {
@@ -19,9 +21,30 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxVocabularyBytes = size_t{256} << 20;
 
+// T5 writes "<extra_id_0>" for the last row of its vocabulary, and ends a text with "</s>".
+void addT5Tokens(const std::string& model, const fs::path& file, TokenizerSettings& settings) {
+    constexpr int64_t kDefaultCount = 100;
+    const auto parsed = parseSentencePieceModel(std::as_bytes(std::span(model)), file.string());
+    const int64_t count = settings.extraIds.value_or(kDefaultCount);
+    for (int64_t number = 0; number < count; ++number) {
+        AddedToken token{.id = static_cast<TokenId>(static_cast<int64_t>(parsed.pieces.size()) + count - 1 - number),
+                         .content = fmt::format("<extra_id_{}>", number),
+                         .isSpecial = true};
+        const auto isListed = [&](const AddedToken& known) {
+            return known.id == token.id || known.content == token.content;
+        };
+        if (std::ranges::none_of(settings.addedTokens, isListed)) settings.addedTokens.push_back(std::move(token));
+    }
+    if (!settings.addEos) settings.addEos = true;
+}
+
 std::unique_ptr<Tokenizer> openSentencePiece(const fs::path& file) {
-    return makeSentencePieceTokenizer(readTextFile(file, kMaxVocabularyBytes), file.string(),
-                                      readTokenizerSettings(file.parent_path()));
+    TokenizerSettings settings = readTokenizerSettings(file.parent_path());
+    if (settings.tokenizerClass == "PegasusTokenizer") return openPegasus(file, settings);
+    if (settings.tokenizerClass == "M2M100Tokenizer") return openM2M100(file, settings);
+    const std::string model = readTextFile(file, kMaxVocabularyBytes);
+    if (settings.tokenizerClass == "T5Tokenizer") addT5Tokens(model, file, settings);
+    return makeSentencePieceTokenizer(model, file.string(), settings);
 }
 
 std::unique_ptr<Tokenizer> openTokenizerJson(const fs::path& file) {
@@ -47,6 +70,7 @@ constexpr std::array kTokenizerFiles{
     TokenizerFile{"tokenizer.json", nullptr, openTokenizerJson},
     TokenizerFile{"tokenizer.model", ".model", openSentencePiece},
     TokenizerFile{"spiece.model", nullptr, openSentencePiece},
+    TokenizerFile{"sentencepiece.bpe.model", nullptr, openSentencePiece},
     TokenizerFile{"vocab.json", nullptr, openVocabulary},
     TokenizerFile{nullptr, ".gguf", openGguf},
     TokenizerFile{nullptr, ".json", openTokenizerJson},
@@ -79,7 +103,7 @@ std::unique_ptr<Tokenizer> loadTokenizer(const fs::path& modelPath) {
         }
     }
     throw Error{ErrorCode::NotFound, fmt::format("{}: has no tokenizer; looked for tokenizer.json, tokenizer.model, "
-                                                 "spiece.model and vocab.json with merges.txt",
+                                                 "spiece.model, sentencepiece.bpe.model and vocab.json with merges.txt",
                                                  modelPath.string())};
 }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 
@@ -61,6 +62,14 @@ void readConfig(const fs::path& file, TokenizerSettings& settings, std::map<Toke
     settings.addBos = object.boolean("add_bos_token");
     settings.addEos = object.boolean("add_eos_token");
     settings.addPrefixSpace = object.boolean("add_prefix_space");
+    const auto count = [&](const char* key) {
+        const auto value = object.integer(key);
+        if (value && (*value < 0 || *value > 100000)) object.fail(key, fmt::format("is {}", *value));
+        return value;
+    };
+    settings.extraIds = count("extra_ids");
+    settings.offset = count("offset");
+    settings.sourceLanguage = object.text("src_lang");
     settings.isLegacy = object.boolean("legacy").value_or(true);
     readRoles(object, settings);
     const nlohmann::json* decoder = object.find("added_tokens_decoder");
@@ -83,6 +92,35 @@ void readOldAddedTokens(const fs::path& file, std::map<TokenId, AddedToken>& add
     }
 }
 
+// Old folders leave it to the kind of model which tokenizer is meant.
+std::string classOfModel(const fs::path& config) {
+    struct Default {
+        std::string_view modelType;
+        const char* tokenizerClass;
+    };
+    constexpr std::array kDefaults{Default{"t5", "T5Tokenizer"},
+                                   Default{"mt5", "T5Tokenizer"},
+                                   Default{"umt5", "T5Tokenizer"},
+                                   Default{"pegasus", "PegasusTokenizer"},
+                                   Default{"m2m_100", "M2M100Tokenizer"},
+                                   Default{"bart", "BartTokenizer"},
+                                   Default{"blenderbot", "BlenderbotTokenizer"},
+                                   Default{"blenderbot-small", "BlenderbotSmallTokenizer"},
+                                   Default{"qwen2", "Qwen2Tokenizer"},
+                                   Default{"qwen3", "Qwen2Tokenizer"}};
+    if (!fs::exists(config)) return {};
+    const nlohmann::json root = readJsonFile(config, kMaxBytes);
+    const std::string modelType = JsonObject(root, config.string()).text("model_type").value_or("");
+    const auto known = std::ranges::find(kDefaults, modelType, &Default::modelType);
+    return known == kDefaults.end() ? std::string() : known->tokenizerClass;
+}
+
+// "T5TokenizerFast" names the same vocabulary as "T5Tokenizer".
+std::string withoutFast(std::string name) {
+    if (name.ends_with("Fast")) name.resize(name.size() - 4);
+    return name;
+}
+
 }  // namespace
 
 TokenizerSettings readTokenizerSettings(const fs::path& folder) {
@@ -90,6 +128,8 @@ TokenizerSettings readTokenizerSettings(const fs::path& folder) {
     std::map<TokenId, AddedToken> added;
     const fs::path config = folder / "tokenizer_config.json";
     if (fs::exists(config)) readConfig(config, settings, added);
+    if (settings.tokenizerClass.empty()) settings.tokenizerClass = classOfModel(folder / "config.json");
+    settings.tokenizerClass = withoutFast(std::move(settings.tokenizerClass));
     const fs::path map = folder / "special_tokens_map.json";
     if (fs::exists(map)) {
         const nlohmann::json root = readJsonFile(map, kMaxBytes);

@@ -12,7 +12,7 @@
 namespace wb::core {
 
 struct TokenizerSettings {
-    std::string tokenizerClass;  // "LlamaTokenizer", empty if not said
+    std::string tokenizerClass;  // "LlamaTokenizer"; by the model_type of config.json if not said; may be empty
     std::optional<std::string> bosToken;
     std::optional<std::string> eosToken;
     std::optional<std::string> padToken;
@@ -20,6 +20,9 @@ struct TokenizerSettings {
     std::optional<bool> addBos;
     std::optional<bool> addEos;
     std::optional<bool> addPrefixSpace;
+    std::optional<int64_t> extraIds;            // T5: how many "<extra_id_N>" follow the pieces
+    std::optional<int64_t> offset;              // Pegasus: how far the pieces are moved up
+    std::optional<std::string> sourceLanguage;  // M2M100: "en"
     bool isLegacy = true;  // SentencePiece: a dummy prefix after every added token, not only at the start
     std::vector<AddedToken> addedTokens;  // in ascending order of ids
 };

@@ -15,21 +15,55 @@ namespace {
 
 constexpr size_t kMaxBytes = size_t{256} << 20;
 
+// What a tokenizer class means where the folder says no more.
 struct ClassRule {
+    // What stands around a text.
+    enum class Around { Nothing, Eos, BosAndEos };
+
     std::string_view tokenizerClass;
     const char* splitRule;
     bool usesNfc;
+    const char* bos;  // null: none
+    const char* eos;
+    Around around = Around::Nothing;
+    bool addsPrefixSpace = false;
 };
 
 constexpr std::array kClassRules{
-    ClassRule{"", "gpt-2", false},
-    ClassRule{"GPT2Tokenizer", "gpt-2", false},
-    ClassRule{"GPT2TokenizerFast", "gpt-2", false},
-    ClassRule{"CodeGenTokenizer", "gpt-2", false},
-    ClassRule{"GPTNeoXTokenizer", "gpt-2", true},
-    ClassRule{"Qwen2Tokenizer", "qwen2", true},
-    ClassRule{"Qwen2TokenizerFast", "qwen2", true},
+    ClassRule{"", "gpt-2", false, nullptr, "<|endoftext|>"},
+    ClassRule{"GPT2Tokenizer", "gpt-2", false, nullptr, "<|endoftext|>"},
+    ClassRule{"CodeGenTokenizer", "gpt-2", false, nullptr, "<|endoftext|>"},
+    ClassRule{"GPTNeoXTokenizer", "gpt-2", true, nullptr, "<|endoftext|>"},
+    ClassRule{"Qwen2Tokenizer", "qwen2", true, nullptr, "<|endoftext|>"},
+    ClassRule{"BartTokenizer", "gpt-2", false, "<s>", "</s>", ClassRule::Around::BosAndEos},
+    ClassRule{"RobertaTokenizer", "gpt-2", false, "<s>", "</s>", ClassRule::Around::BosAndEos},
+    ClassRule{"BlenderbotTokenizer", "gpt-2", false, "<s>", "</s>", ClassRule::Around::Eos, true},
 };
+
+// The settings, with the class's own where they say nothing.
+TokenizerSettings withDefaults(TokenizerSettings settings, const ClassRule& rule) {
+    if (!settings.eosToken) settings.eosToken = rule.eos;
+    if (!settings.addBos) settings.addBos = rule.around == ClassRule::Around::BosAndEos;
+    if (!settings.addEos) settings.addEos = rule.around != ClassRule::Around::Nothing;
+    if (!settings.addPrefixSpace) settings.addPrefixSpace = rule.addsPrefixSpace;
+    if (rule.bos == nullptr) return settings;
+    if (!settings.bosToken) settings.bosToken = rule.bos;
+    if (!settings.padToken) settings.padToken = "<pad>";
+    if (!settings.unkToken) settings.unkToken = "<unk>";
+    return settings;
+}
+
+// Tokens with a role are special, and found in a text, even where no file lists them as added.
+void addRoleTokens(const TokenizerSettings& settings, TokenizerPipeline& pipeline) {
+    const auto add = [&](const std::optional<std::string>& name, bool stripsLeft) {
+        const auto id = name ? idOfName(pipeline.tokens, *name) : std::nullopt;
+        if (!id || std::ranges::find(pipeline.addedTokens, *id, &AddedToken::id) != pipeline.addedTokens.end()) return;
+        pipeline.addedTokens.push_back({.id = *id, .content = *name, .isSpecial = true, .stripsLeft = stripsLeft});
+    };
+    for (const auto* role : {&settings.bosToken, &settings.eosToken, &settings.padToken, &settings.unkToken})
+        add(*role, false);
+    add("<mask>", true);
+}
 
 std::vector<std::string> readVocabularyFile(const std::filesystem::path& file) {
     const std::string json = readTextFile(file, kMaxBytes);
@@ -63,13 +97,14 @@ void readMerges(const std::filesystem::path& file, std::vector<std::pair<std::st
 
 std::unique_ptr<Tokenizer> openVocabAndMerges(const std::filesystem::path& vocabFile,
                                               const std::filesystem::path& mergesFile,
-                                              const TokenizerSettings& settings) {
-    const auto rule = std::ranges::find(kClassRules, settings.tokenizerClass, &ClassRule::tokenizerClass);
+                                              const TokenizerSettings& stated) {
+    const auto rule = std::ranges::find(kClassRules, stated.tokenizerClass, &ClassRule::tokenizerClass);
     if (rule == kClassRules.end()) {
         throw Error{ErrorCode::Unsupported,
                     fmt::format("{}: how a '{}' splits words is not known; use its tokenizer.json", vocabFile.string(),
-                                settings.tokenizerClass)};
+                                stated.tokenizerClass)};
     }
+    const TokenizerSettings settings = withDefaults(stated, *rule);
     TokenizerPipeline pipeline;
     BpeSettings model;
     model.readsBytes = true;
@@ -84,15 +119,9 @@ std::unique_ptr<Tokenizer> openVocabAndMerges(const std::filesystem::path& vocab
         pipeline.preTokenizer.push_back(std::move(step));
     pipeline.addedTokens = settings.addedTokens;
     addNames(pipeline.addedTokens, pipeline.tokens, vocabFile.string());
-    // GPT-2 has one special token for everything; it is named where no settings name another.
-    TokenizerSettings named = settings;
-    if (!named.eosToken) named.eosToken = "<|endoftext|>";
-    if (!named.addBos) named.addBos = false;
     applyRoles(
-        named, [&](const std::string& name) { return idOfName(pipeline.tokens, name); }, pipeline.roles);
-    const auto eos = pipeline.roles.eos;
-    if (eos && std::ranges::find(pipeline.addedTokens, *eos, &AddedToken::id) == pipeline.addedTokens.end())
-        pipeline.addedTokens.push_back({.id = *eos, .content = *named.eosToken, .isSpecial = true});
+        settings, [&](const std::string& name) { return idOfName(pipeline.tokens, name); }, pipeline.roles);
+    addRoleTokens(settings, pipeline);
     return makePipelineTokenizer(std::move(pipeline), vocabFile.string());
 }
 

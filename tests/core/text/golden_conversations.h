@@ -29,21 +29,31 @@ inline nlohmann::ordered_json readGolden(const char* name) {
     return nlohmann::ordered_json::parse(readText(goldenFolder() / name));
 }
 
+// A message with every key that its JSON has.
+inline core::ChatMessage messageOf(const nlohmann::ordered_json& json) {
+    core::ChatMessage message{.role = json.at("role"), .content = {}};
+    const auto& content = json.at("content");
+    if (content.is_string()) {
+        message.content = content.get<std::string>();
+    } else {
+        message.contentJson = content.dump();
+    }
+    if (json.contains("tool_calls")) message.toolCallsJson = json.at("tool_calls").dump();
+    message.extraJson = json.dump();
+    return message;
+}
+
 inline std::map<std::string, Conversation> goldenConversations() {
     std::map<std::string, Conversation> conversations;
     const auto golden = readGolden("chat_templates.json");
     for (const auto& [name, json] : golden.at("conversations").items()) {
         Conversation conversation;
-        for (const auto& message : json.at("messages"))
-            conversation.messages.push_back(
-                {.role = message.at("role"),
-                 .content = message.at("content"),
-                 .weight = 1.0F,
-                 .toolCallsJson = message.contains("tool_calls") ? message.at("tool_calls").dump() : ""});
+        for (const auto& message : json.at("messages")) conversation.messages.push_back(messageOf(message));
         conversation.options = {.addGenerationPrompt = json.value("add_generation_prompt", false),
                                 .bosToken = "<s>",
                                 .eosToken = "</s>",
                                 .toolsJson = json.contains("tools") ? json.at("tools").dump() : "",
+                                .variablesJson = json.contains("variables") ? json.at("variables").dump() : "",
                                 .unixTime = 1721952000};
         conversations[name] = std::move(conversation);
     }

@@ -53,8 +53,7 @@ TEST(PreTokenizer, ClassesOfCharactersSplitAsPatternsDo) {
         steps.push_back(splitAt(isMember, behavior));
         return wordsOf(std::move(steps), text);
     };
-    EXPECT_EQ(byClass(isPunctuation, Behavior::Isolated),
-              (Strings{"a", ",", "b", "\u3001", "\u3002", "1\u0663 c"}));
+    EXPECT_EQ(byClass(isPunctuation, Behavior::Isolated), (Strings{"a", ",", "b", "\u3001", "\u3002", "1\u0663 c"}));
     EXPECT_EQ(byClass(isPunctuation, Behavior::Contiguous), (Strings{"a", ",", "b", "\u3001\u3002", "1\u0663 c"}));
     EXPECT_EQ(byClass(isNumeric, Behavior::Contiguous), (Strings{"a,b\u3001\u3002", "1\u0663", " c"}));
     EXPECT_EQ(byClass(isWhiteSpace, Behavior::Removed), (Strings{"a,b\u3001\u30021\u0663", "c"}));

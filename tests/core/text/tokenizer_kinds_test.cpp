@@ -57,6 +57,7 @@ TEST_P(TokenizerKinds, DecodesAsTheReference) {
 }
 
 TEST_P(TokenizerKinds, OffsetsStayInsideAndTokensOfATextAreFoundInIt) {
+    const bool changesLetters = GetParam().starts_with("split_");  // their normaliser makes "sh" an "s"
     for (const std::string& text : texts) {
         const Encoding encoding = tokenizer->encode(text, SpecialTokens::Parse);
         ASSERT_EQ(encoding.ids.size(), encoding.offsets.size());
@@ -69,7 +70,7 @@ TEST_P(TokenizerKinds, OffsetsStayInsideAndTokensOfATextAreFoundInIt) {
             const std::string bytes = tokenizer->tokenBytes(encoding.ids[i]);
             const bool isWord =
                 source.size() > 1 && std::ranges::all_of(source, [](char c) { return c >= 'a' && c <= 'z'; });
-            if (isWord && !tokenizer->isSpecial(encoding.ids[i])) {
+            if (isWord && !changesLetters && !tokenizer->isSpecial(encoding.ids[i])) {
                 EXPECT_NE(bytes.find(source), std::string::npos) << text << ": '" << source << "' is " << bytes;
             }
         }

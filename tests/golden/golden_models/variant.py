@@ -27,7 +27,8 @@ class Variant:
     layout           "v4": config.json as published checkpoints have it, "v5": as transformers 5 writes it
     drop             keys taken out of config.json because published files of the family lack them
     extra            keys written into config.json the way published files have them
-    name_on_disk     gives a weight the name that published files use (gradients keep the library's)
+    name_on_disk     gives a weight the name that published files use, None if they lack it; gradients keep the
+                     library's names
     buffers          tensors that published files hold although the network does not need them
     prepare          called with the fresh model before its weights are drawn
     attention_gain   spread of query and key projections; smaller where scores are not scaled down
@@ -41,7 +42,7 @@ class Variant:
     layout: str = "v4"
     drop: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
-    name_on_disk: Callable[[str], str] = str
+    name_on_disk: Callable[[str], str | None] = str
     buffers: Callable[[Any], dict[str, Any]] | None = None
     prepare: Callable[[Any], None] = lambda model: None
     attention_gain: float = 1.6

@@ -3,6 +3,8 @@
 // [...]} Content may be a list of typed parts; weight (or loss_weight) 0 keeps an answer out of the loss.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "training/data/dataset_formats.h"
 
 namespace wb::training {
@@ -59,6 +61,18 @@ std::optional<std::string> readWeight(const RowValue& entry, core::ChatMessage& 
     return std::nullopt;
 }
 
+// What chat templates may ask for beside role and content: "name", "tool_call_id", "reasoning_content" ...
+std::string otherKeys(const RowValue& entry) {
+    constexpr std::string_view kRead[] = {"role", "content", "weight", "loss_weight", "tool_calls"};
+    RowValue others;
+    others.kind = RowValue::Kind::Object;
+    for (const RowField& field : entry.fields)
+        if (field.value.kind != RowValue::Kind::Null &&
+            std::find(std::begin(kRead), std::end(kRead), field.name) == std::end(kRead))
+            others.fields.push_back(field);
+    return others.fields.empty() ? std::string{} : others.toJson();
+}
+
 std::optional<std::string> readMessage(const RowValue& entry, core::ChatMessage& message, RowSink& sink) {
     if (!entry.isObject()) return fmt::format("it is {}, not an object with role and content", entry.describe());
     const std::string* role = entry.findText("role");
@@ -71,6 +85,7 @@ std::optional<std::string> readMessage(const RowValue& entry, core::ChatMessage&
     }
     const RowValue* calls = entry.find("tool_calls");
     if (calls != nullptr && calls->isList() && !calls->items.empty()) message.toolCallsJson = calls->toJson();
+    message.extraJson = otherKeys(entry);
     if (message.content.empty() && message.toolCallsJson.empty() && message.role != "tool")
         return fmt::format("the message of '{}' is empty", message.role);
     return readWeight(entry, message, sink);
