@@ -2,11 +2,13 @@
 #include "core/format/gguf.h"
 
 #include "core/format/gguf_config.h"
+#include "core/format/model_folder.h"
 #include "core/text/tokenizer/gguf_tokenizer.h"
 #include "kernels/base/error.h"
 #include "tests/fuzz/memory_file.h"
 
 #include <functional>
+#include <vector>
 
 namespace {
 
@@ -30,6 +32,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         }
         asm volatile("" : : "r"(sum));  // keeps the reads
         ignoringErrors([&] { wb::core::modelConfigFromGguf(file); });
+        ignoringErrors([&] {
+            const auto model = wb::core::ModelSource::open(memory.path());
+            for (const wb::core::ModelTensor& tensor : model.tensors()) {
+                std::vector<float> values(static_cast<size_t>(tensor.count()));
+                model.readTensorAsFloat(tensor.name, values);
+            }
+        });
         ignoringErrors([&] {
             const auto tokenizer = wb::core::makeGgufTokenizer(file);
             tokenizer->decode(tokenizer->encode("The edge of 12 <s> knives.", wb::core::SpecialTokens::Parse).ids);

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -211,6 +212,103 @@ TEST(GgufModelRefusals, SettingsThatLlamaCppLacksAreNamed) {
         SCOPED_TRACE(name);
         const PatchedModel patched(name, nlohmann::json::parse(patch));
         WB_EXPECT_ERROR(ggufMetadataOf(patched.open().config()), ErrorCode::Unsupported, part);
+    }
+}
+
+TEST(GgufModelHostile, EveryTruncationIsANamedError) {
+    const TemporaryFolder folder;
+    writeGguf(ModelSource::open(goldenModel("qwen2")), GgufType::F16, folder / "m.gguf");
+    const std::string whole = test::readText(folder / "m.gguf");
+    constexpr size_t kHead = 4096;
+    ASSERT_GT(whole.size(), kHead);
+    for (size_t length = 0; length < whole.size(); length += length < kHead ? 1 : 997) {
+        test::writeText(folder / "cut.gguf", std::string_view(whole).substr(0, length));
+        const auto failure = test::failureOf([&] { ModelSource::open(folder / "cut.gguf"); });
+        ASSERT_TRUE(failure.has_value()) << "accepted when cut to " << length;
+        ASSERT_EQ(failure->code, ErrorCode::CorruptFile) << failure->text;
+    }
+}
+
+// What a file says beside its tensors, one thing changed.
+TEST(GgufModelHostile, WrongMetadataIsRefusedByItsKey) {
+    const ModelConfig config = ModelSource::open(goldenModel("gemma2")).config();
+    const auto expect = [&](std::string_view key, const GgufField& value, ErrorCode code, std::string_view part) {
+        SCOPED_TRACE(key);
+        ModelConfig patched = config;
+        const std::string from = "\"query_pre_attn_scalar\": 20";
+        const size_t at = patched.sourceJson.find(from);
+        ASSERT_NE(at, std::string::npos);
+        patched.sourceJson.replace(at, from.size(), "\"query_pre_attn_scalar\": 12");
+        GgufMetadata metadata = ggufMetadataOf(patched);
+        const auto entry = std::ranges::find(metadata, key, &GgufEntry::key);
+        if (entry == metadata.end()) {
+            metadata.push_back({std::string(key), value});
+        } else {
+            entry->value = value;
+        }
+        const TemporaryFolder folder;
+        GgufWriter(folder / "m.gguf", metadata, {}).finish();
+        WB_EXPECT_ERROR(modelConfigFromGguf(GgufFile::open(folder / "m.gguf")), code, part);
+    };
+    expect("general.architecture", std::string("mamba"), ErrorCode::Unsupported, "'mamba'");
+    expect("gemma2.block_count", std::string("two"), ErrorCode::CorruptFile, "'gemma2.block_count'");
+    expect("gemma2.block_count", uint32_t{0}, ErrorCode::CorruptFile, "num_hidden_layers");
+    expect("gemma2.block_count", uint32_t{4000000000}, ErrorCode::CorruptFile, "num_hidden_layers");
+    expect("gemma2.attention.head_count", uint32_t{0}, ErrorCode::CorruptFile, "num_attention_heads");
+    expect("gemma2.attention.head_count", std::vector<int32_t>{4, 2}, ErrorCode::Unsupported, "differs between layers");
+    expect("gemma2.attention.value_length", uint32_t{6}, ErrorCode::Unsupported, "value length 6");
+    expect("gemma2.rope.dimension_count", uint32_t{6}, ErrorCode::Unsupported, "rotary length 6");
+    expect("gemma2.rope.scaling.type", std::string("longrope"), ErrorCode::Unsupported, "'longrope'");
+    expect("gemma2.expert_count", uint32_t{8}, ErrorCode::Unsupported, "8 experts");
+    expect("gemma2.attention.sliding_window_pattern", uint32_t{0}, ErrorCode::CorruptFile, "sliding_window_pattern");
+    expect("gemma2.attention.sliding_window_pattern", std::vector<int32_t>{1}, ErrorCode::CorruptFile, "layer_types");
+    expect("tokenizer.ggml.bos_token_id", uint32_t{3000000000}, ErrorCode::CorruptFile, "bos_token_id");
+}
+
+TEST(GgufModelHostile, TheWriterRefusesWhatItCannotHold) {
+    const TemporaryFolder folder;
+    const auto expect = [&](const GgufMetadata& metadata, const std::vector<GgufDeclaration>& tensors,
+                            std::string_view part) {
+        WB_EXPECT_ERROR(GgufWriter(folder / "m.gguf", metadata, tensors), ErrorCode::InvalidArgument, part);
+    };
+    expect({{"a", true}, {"a", false}}, {}, "declared twice");
+    expect({{"", true}}, {}, "an empty name");
+    expect({}, {{"t", GgufType::F32, {1}}, {"t", GgufType::F32, {1}}}, "declared twice");
+    expect({}, {{"t", GgufType::Q8_0, {2, 33}}}, "cannot be stored as Q8_0");
+    expect({}, {{"t", GgufType::F32, {}}}, "cannot be stored");
+    expect({}, {{"t", GgufType::F32, {2, 0}}}, "cannot be stored");
+    expect({}, {{"t", GgufType::F32, {1, 1, 1, 1, 1}}}, "cannot be stored");
+    expect({}, {{std::string(64, 'n'), GgufType::F32, {1}}}, "longer than 63");
+    GgufWriter writer(folder / "m.gguf", {}, {{"t", GgufType::F32, {2}}});
+    const std::vector<std::byte> bytes(8);
+    WB_EXPECT_ERROR(writer.write("u", bytes), ErrorCode::InvalidArgument, "'t' of 8");
+    WB_EXPECT_ERROR(writer.write("t", std::span(bytes).first(4)), ErrorCode::InvalidArgument, "'t' of 8");
+    WB_EXPECT_ERROR(writer.finish(), ErrorCode::InvalidArgument, "not written");
+    EXPECT_FALSE(std::filesystem::exists(folder / "m.gguf"));
+    const std::vector<float> large(32, 70000.0F);
+    WB_EXPECT_ERROR(narrowForGguf(GgufType::F16, large, "w"), ErrorCode::Unsupported, "'w' holds 70000");
+    EXPECT_EQ(narrowForGguf(GgufType::Q8_0, large, "w").size(), 34U);
+    const std::vector<float> nan(32, std::nanf(""));
+    WB_EXPECT_ERROR(narrowForGguf(GgufType::Q8_0, nan, "w"), ErrorCode::Unsupported, "nan");
+    WB_EXPECT_ERROR(narrowForGguf(GgufType::Q8_0, std::span(large).first(31), "w"), ErrorCode::InvalidArgument, "31");
+    EXPECT_EQ(ggufTypeFor(GgufType::Q8_0, "blk.0.attn_q.weight", std::vector<int64_t>{8, 48}), GgufType::F16);
+    EXPECT_EQ(ggufTypeFor(GgufType::Q8_0, "blk.0.attn_q.weight", std::vector<int64_t>{8, 64}), GgufType::Q8_0);
+    EXPECT_EQ(ggufTypeFor(GgufType::F16, "blk.0.attn_norm.weight", std::vector<int64_t>{8}), GgufType::F32);
+    EXPECT_EQ(ggufTypeFor(GgufType::F16, "position_embd.weight", std::vector<int64_t>{8, 8}), GgufType::F32);
+}
+
+TEST(GgufModelHostile, RoundsToTheBlocksOfTheReference) {
+    WB_NEED_SHARED_DATA(input, "quant_golden/input.f32");
+    const std::string stored = test::readText(input);
+    std::vector<float> values(stored.size() / sizeof(float));
+    std::memcpy(values.data(), stored.data(), stored.size());
+    for (const auto& [type, name] : {std::pair{GgufType::Q8_0, "Q8_0"}, std::pair{GgufType::F16, "F16"},
+                                     std::pair{GgufType::BF16, "BF16"}, std::pair{GgufType::F32, "input"}}) {
+        const std::string extension = type == GgufType::F32 ? "f32" : "bin";
+        WB_NEED_SHARED_DATA(golden, fmt::format("quant_golden/{}.{}", name, extension));
+        const std::vector<std::byte> bytes = narrowForGguf(type, values, name);
+        const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        EXPECT_TRUE(text == test::readText(golden)) << name;
     }
 }
 

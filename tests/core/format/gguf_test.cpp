@@ -171,6 +171,10 @@ TEST(Gguf, RefusesBadTensors) {
     expect({uint64_t{1} << 40, uint64_t{1} << 40}, 0, 0, ErrorCode::CorruptFile, "larger than any memory");
     expect({uint64_t{1} << 63}, 0, 0, ErrorCode::CorruptFile, "extent");
     expect({33}, 8, 0, ErrorCode::CorruptFile, "block of 32");
+    expect({48, 2}, 2, 0, ErrorCode::CorruptFile, "block of 32");
+    expect({128, 2}, 12, 0, ErrorCode::CorruptFile, "block of 256");
+    expect({256}, 14, 0, ErrorCode::CorruptFile, "needs 210 bytes");
+    expect({uint64_t{1} << 40, uint64_t{1} << 32}, 14, 0, ErrorCode::CorruptFile, "larger than any memory");
     expect({32}, 99, 0, ErrorCode::Unsupported, "type 99");
     GgufBytes overlap(2, 0);
     overlap.tensor("a", {16}, 0, 0).tensor("b", {4}, 0, 32).padTo(32).raw(std::string(64, 'x'));
