@@ -37,13 +37,6 @@ std::vector<ModelPrompt> readPrompts(const Options& options, const PromptRendere
     return prompts;
 }
 
-// The template a tuned model was trained with is the one to ask both with, unless the user says otherwise.
-std::string templateOf(const Options& options, const TunedSource& tuned) {
-    if (!options.arguments.templateName.empty() || !tuned.run) return options.arguments.templateName;
-    const core::Recipe recipe = tuned.run->recipe();
-    return recipe.objective == core::Objective::Sft ? recipe.templateName : std::string();
-}
-
 void printComparison(const CommandContext& context, const Comparison& comparison) {
     for (const ComparedPrompt& compared : comparison.prompts) {
         context.print(fmt::format("{}\n{}\n", context.bold("prompt"), compared.prompt.text));
@@ -73,7 +66,8 @@ void run(const Options& options, CommandContext& context) {
     const TunedSource source = resolveTuned(options.arguments.adapter, context.libraryFolder());
     const std::vector<Pane> panes{{"base", host.base(modelPath)}, {"tuned", host.tuned(modelPath, source)}};
     const LoadedModel& loaded = *panes.front().variant.loaded;
-    const PromptRenderer renderer(*loaded.tokenizer, templateOf(options, source), loaded.path);
+    const TemplateChoice choice = chooseTemplate(options.arguments.templateName, source);
+    const PromptRenderer renderer(*loaded.tokenizer, choice.name, loaded.path);
 
     runtime.profiler().setEnabled(true);
     Comparison comparison{.paneNames = {"base", "tuned"}, .prompts = {}, .kernels = {}};
@@ -83,12 +77,15 @@ void run(const Options& options, CommandContext& context) {
         comparison.prompts.push_back({std::move(prompt), std::move(results)});
     }
     comparison.kernels = runtime.profiler().summary();
+    context.print(fmt::format("{}  {}\n\n", context.bold("template"), choice.describe(renderer)));
     printComparison(context, comparison);
     if (!options.reportFile.empty()) {
         core::writeFileAtomically(options.reportFile, comparisonHtml(comparison));
         context.print(fmt::format("report: {}\n", options.reportFile));
     }
-    context.printJson(comparisonJson(comparison));
+    nlohmann::ordered_json answer = comparisonJson(comparison);
+    answer["template"] = toJson(choice, renderer);
+    context.printJson(answer);
 }
 
 }  // namespace

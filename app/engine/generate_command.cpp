@@ -2,10 +2,12 @@
 #include "app/engine/generate_command.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/engine/comparison.h"
 #include "app/engine/engine_runtime.h"
@@ -60,12 +62,16 @@ void run(const Options& options, CommandContext& context) {
     ModelHost host(runtime.context());
     const std::filesystem::path modelPath = resolveModel(options.arguments.model);
     Variant variant = host.base(modelPath);
+    std::optional<TunedSource> source;
     if (!options.arguments.adapter.empty()) {
-        variant = host.tuned(modelPath, resolveTuned(options.arguments.adapter, context.libraryFolder()));
+        source = resolveTuned(options.arguments.adapter, context.libraryFolder());
+        variant = host.tuned(modelPath, *source);
     }
-    const ModelPrompt prompt =
-        PromptRenderer(*variant.loaded->tokenizer, options.arguments.templateName, variant.loaded->path)
-            .render(options.prompt);
+    const TemplateChoice choice = chooseTemplate(options.arguments.templateName, source);
+    const PromptRenderer renderer(*variant.loaded->tokenizer, choice.name, variant.loaded->path);
+    // The answer is all there is on standard output.
+    if (choice.origin == TemplateChoice::Origin::Run) spdlog::info("template: {}", choice.describe(renderer));
+    const ModelPrompt prompt = renderer.render(options.prompt);
 
     TextStreamer streamer(context);
     const bool streams = options.arguments.generation.numBeams == 1 && options.arguments.generation.numReturn == 1;
@@ -76,6 +82,7 @@ void run(const Options& options, CommandContext& context) {
     nlohmann::ordered_json answer{
         {"prompt", validUtf8(prompt.text)},
         {"prompt_ids", prompt.ids},
+        {"template", toJson(choice, renderer)},
         {"outputs", toJson(result.generation.outputs)},
         {"provenance", toJson(result.provenance)},
         {"seconds", result.generation.seconds},
@@ -98,7 +105,7 @@ void defineGenerate(CLI::App& command, CommandContext& context) {
     command.footer(
         "\nExamples:\n"
         "  whet generate --model pocket --prompt \"Once upon a time\"\n"
-        "  whet generate --model pocket --adapter last --template plain --prompt \"name: Mara | job: baker\"");
+        "  whet generate --model pocket --adapter last --prompt \"name: Mara | job: baker\"");
     command.callback([options, &context] { run(*options, context); });
 }
 

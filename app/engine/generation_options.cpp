@@ -15,8 +15,10 @@ void GenerationArguments::addTo(CLI::App& command) {
     command.add_option("--model", model, "Model folder, .gguf file or bundled model")->required()->type_name("MODEL");
     command.add_option("--adapter", adapter, "Adapter folder, run or checkpoint to put on top")->type_name("ADAPTER");
     command
-        .add_option("--template", templateName,
-                    "Built-in template, template file, or auto for the model's own; none: text as it is")
+        .add_option(
+            "--template", templateName,
+            "Built-in template, template file, auto for the model's own, or none for the text as it is; not given: "
+            "what the run of --adapter was trained with, else none")
         ->type_name("NAME");
     command.add_option("--max-new-tokens", generation.maxNewTokens, "Most tokens to generate")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))

@@ -12,9 +12,8 @@
 #include <string>
 
 #include "app/engine/model_paths.h"
+#include "app/engine/model_report.h"
 #include "core/format/model_folder.h"
-#include "core/text/chat_template.h"
-#include "core/text/tokenizer.h"
 
 namespace wb::app {
 namespace {
@@ -26,32 +25,6 @@ struct Options {
     bool wantsHash = false;
     bool wantsTensors = false;
 };
-
-// What is beside the weights; a part that cannot be used is a finding, not a failure.
-struct Companions {
-    std::string tokenizerKind;
-    int32_t vocabulary = 0;
-    std::string tokenizerProblem;
-    bool hasChatTemplate = false;
-    std::string templateProblem;
-};
-
-Companions readCompanions(const std::filesystem::path& path) {
-    Companions found;
-    try {
-        const auto tokenizer = core::loadTokenizer(path);
-        found.tokenizerKind = tokenizer->kind();
-        found.vocabulary = tokenizer->vocabularySize();
-    } catch (const Error& error) {
-        found.tokenizerProblem = error.what();
-    }
-    try {
-        found.hasChatTemplate = core::loadChatTemplate(path).has_value();
-    } catch (const Error& error) {
-        found.templateProblem = error.what();
-    }
-    return found;
-}
 
 struct WeightSummary {
     int64_t parameters = 0;
@@ -81,7 +54,29 @@ std::string typesText(const WeightSummary& weights) {
     return text;
 }
 
-std::string report(const core::ModelSource& model, const Companions& companions, const Options& options) {
+std::string yesNo(bool value) {
+    return value ? "yes" : "no";
+}
+
+std::string supportText(const ModelSupport& supported) {
+    return fmt::format("load {}, train all weights {}, train an adapter {}, generate {}, export {}",
+                       yesNo(supported.load), yesNo(supported.trainFull), yesNo(supported.trainLora),
+                       yesNo(supported.generate), yesNo(supported.exporting));
+}
+
+std::string reportOfUnsupported(const ModelReport& report) {
+    std::string text = fmt::format("{:<14}{}\n", "model", report.path.string());
+    text += fmt::format("{:<14}{}{}\n", "kind", report.family.empty() ? "unknown" : report.family,
+                        report.architecture.empty() ? "" : fmt::format(" ({})", report.architecture));
+    text += fmt::format("{:<14}{}\n", "supported", supportText(report.supported));
+    for (const std::string& problem : report.problems) text += fmt::format("{:<14}{}\n", "problem", problem);
+    return text;
+}
+
+std::string textReport(const ModelReport& report, const Options& options) {
+    if (!report.source) return reportOfUnsupported(report);
+    const core::ModelSource& model = *report.source;
+    const ModelCompanions& companions = report.companions;
     const core::ModelConfig& config = model.config();
     const WeightSummary weights = summarize(model);
     std::string text;
@@ -105,6 +100,8 @@ std::string report(const core::ModelSource& model, const Companions& companions,
     line("chat template", !companions.templateProblem.empty() ? companions.templateProblem
                           : companions.hasChatTemplate        ? "yes"
                                                               : "none");
+    line("supported", supportText(report.supported));
+    for (const std::string& problem : report.problems) line("problem", problem);
     if (!model.unusedTensors().empty()) line("not used", fmt::format("{}", fmt::join(model.unusedTensors(), ", ")));
     if (options.wantsHash) line("hash", model.weightHash());
     if (!options.wantsTensors) return text;
@@ -115,15 +112,19 @@ std::string report(const core::ModelSource& model, const Companions& companions,
     return text;
 }
 
-ordered_json jsonReport(const core::ModelSource& model, const Companions& companions, const Options& options) {
+template <typename T>
+ordered_json orNull(const std::optional<T>& value) {
+    return value ? ordered_json(*value) : ordered_json(nullptr);
+}
+
+ordered_json textOrNull(const std::string& text) {
+    return text.empty() ? ordered_json(nullptr) : ordered_json(text);
+}
+
+void addWeights(ordered_json& json, const core::ModelSource& model) {
     const core::ModelConfig& config = model.config();
     const WeightSummary weights = summarize(model);
-    ordered_json json{
-        {"path", model.path().string()},
-        {"container", model.isGguf() ? "gguf" : "safetensors"},
-        {"model_type", config.modelType},
-        {"architecture", config.architecture},
-        {"parameters", weights.parameters},
+    json.update(ordered_json{
         {"bytes", weights.bytes},
         {"dtypes", weights.countByType},
         {"layers", config.numLayers},
@@ -136,13 +137,37 @@ ordered_json jsonReport(const core::ModelSource& model, const Companions& compan
         {"max_positions", config.maxPositions},
         {"sliding_window", config.slidingWindow},
         {"tied_embeddings", config.tieWordEmbeddings},
-        {"tokenizer",
-         {{"kind", companions.tokenizerKind},
-          {"vocabulary_size", companions.vocabulary},
-          {"problem", companions.tokenizerProblem}}},
-        {"chat_template", {{"present", companions.hasChatTemplate}, {"problem", companions.templateProblem}}},
         {"unused_tensors", model.unusedTensors()},
+    });
+}
+
+ordered_json jsonReport(const ModelReport& report, const Options& options) {
+    const ModelSupport& supported = report.supported;
+    ordered_json json{
+        {"path", report.path.string()},
+        {"container", report.isGguf ? "gguf" : "safetensors"},
+        {"architecture", textOrNull(report.architecture)},
+        {"family", textOrNull(report.family)},
+        {"parameters", orNull(report.parameters)},
+        {"dtype", textOrNull(report.dtype)},
+        {"context_length", orNull(report.contextLength)},
+        {"supported",
+         {{"load", supported.load},
+          {"train_full", supported.trainFull},
+          {"train_lora", supported.trainLora},
+          {"generate", supported.generate},
+          {"export", supported.exporting}}},
+        {"problems", report.problems},
+        {"tokenizer",
+         {{"kind", report.companions.tokenizerKind},
+          {"vocabulary_size", report.companions.vocabulary},
+          {"problem", report.companions.tokenizerProblem}}},
+        {"chat_template",
+         {{"present", report.companions.hasChatTemplate}, {"problem", report.companions.templateProblem}}},
     };
+    if (!report.source) return json;
+    const core::ModelSource& model = *report.source;
+    addWeights(json, model);
     if (options.wantsHash) json["hash"] = model.weightHash();
     if (options.wantsTensors) {
         json["tensors"] = ordered_json::array();
@@ -160,16 +185,18 @@ void defineInspect(CLI::App& models, CommandContext& context) {
     inspect->add_option("model", options->model, "Hugging Face folder, GGUF file, or name of a bundled model")
         ->type_name("MODEL")
         ->required();
+    inspect->footer(
+        "\nSays whether the engine can load, train, generate with and export the model, and if not, why. With --json:\n"
+        "architecture, family, parameters, dtype, context_length, supported, problems and the sizes of its parts.");
     inspect->add_flag("--hash", options->wantsHash, "Add the hash of the weights; reads all of them");
     inspect->add_flag("--tensors", options->wantsTensors, "List every tensor");
     inspect->callback([options, &context] {
         const std::filesystem::path path = resolveModel(options->model);
-        const core::ModelSource model = core::ModelSource::open(path);
-        const Companions companions = readCompanions(path);
+        const ModelReport report = inspectModel(path);
         if (context.isJson()) {
-            context.printJson(jsonReport(model, companions, *options));
+            context.printJson(jsonReport(report, *options));
         } else {
-            context.print(report(model, companions, *options));
+            context.print(textReport(report, *options));
         }
     });
 }

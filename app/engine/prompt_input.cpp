@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/engine/prompt_input.h"
 
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
 #include "core/text/span_encoding.h"
 #include "kernels/base/error.h"
 #include "training/data/templated_dataset.h"
@@ -9,6 +13,33 @@
 namespace wb::app {
 
 namespace fs = std::filesystem;
+
+TemplateChoice chooseTemplate(const std::string& asked, const std::optional<TunedSource>& tuned) {
+    using Origin = TemplateChoice::Origin;
+    if (asked == "none") return {};
+    if (!asked.empty()) return {asked, Origin::Asked};
+    if (!tuned || !tuned->run) return {};
+    const core::Recipe recipe = tuned->run->recipe();
+    if (recipe.objective != core::Objective::Sft) return {};
+    return {recipe.templateName, Origin::Run};
+}
+
+std::string TemplateChoice::describe(const PromptRenderer& renderer) const {
+    const std::string found = renderer.templateName();
+    const std::string text = found.empty() || found == name ? name : fmt::format("{} ({})", name, found);
+    switch (origin) {
+        case Origin::Asked: return text;
+        case Origin::Run: return text + ", as the run was trained (--template none to leave it out)";
+        default: return "none: prompts are taken as they are";
+    }
+}
+
+nlohmann::ordered_json toJson(const TemplateChoice& choice, const PromptRenderer& renderer) {
+    constexpr const char* kOrigins[] = {"option", "run", "none"};
+    return {{"asked", choice.name},
+            {"name", renderer.templateName()},
+            {"from", kOrigins[static_cast<size_t>(choice.origin)]}};
+}
 
 PromptRenderer::PromptRenderer(const core::Tokenizer& tokenizer, const std::string& templateName,
                                const fs::path& modelFolder)

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "app/engine/model_paths.h"
 #include "core/text/prompt_template.h"
 #include "core/text/tokenizer.h"
 
@@ -19,12 +21,32 @@ struct ModelPrompt {
     std::string expected;           // the data's own answer, if the prompt came from a file with answers
 };
 
+class PromptRenderer;
+
+// Which template a command renders prompts with, and why.
+struct TemplateChoice {
+    enum class Origin { Asked, Run, None };
+    std::string name;  // as PromptRenderer takes it
+    Origin origin = Origin::None;
+
+    // "plain, as the run was trained", "none: prompts are taken as they are".
+    std::string describe(const PromptRenderer& renderer) const;
+};
+
+// What was asked for ("none" for no template); else what the run was trained with that the adapter comes from: a tuned
+// model answers as it was taught only if it is asked that way.
+TemplateChoice chooseTemplate(const std::string& asked, const std::optional<TunedSource>& tuned);
+nlohmann::ordered_json toJson(const TemplateChoice& choice, const PromptRenderer& renderer);
+
 // How prompts are rendered: no template (the text as it is, special tokens parsed), or one.
 class PromptRenderer {
 public:
     // An empty `templateName` means no template. Throws as resolveTemplate.
     PromptRenderer(const core::Tokenizer& tokenizer, const std::string& templateName,
                    const std::filesystem::path& modelFolder);
+
+    // Of the template that was found, "model" or "plain" where "auto" was asked for; empty if there is none.
+    std::string templateName() const { return m_template ? m_template->name() : std::string(); }
 
     // `system` goes before the prompt where the template knows of one; throws InvalidArgument where it does not.
     ModelPrompt render(const std::string& text, const std::string& system = {}) const;

@@ -83,7 +83,12 @@ std::vector<std::pair<std::string, Value>> templateVariables(const std::vector<C
     if (!options.variablesJson.empty()) {
         const Value given = jinja::parseJsonValue(options.variablesJson, {SpanKind::Input, -1}, "variables");
         if (!given.asMap()) jinja::fail("variables: not a JSON object");
-        for (const auto& [name, value] : given.asMap()->entries) variables.emplace_back(name.asText()->bytes(), value);
+        for (const auto& [name, value] : given.asMap()->entries) {
+            const std::string& bytes = name.asText()->bytes();
+            // Special tokens are the template's own words, wherever they were given.
+            const bool isToken = bytes.ends_with("_token") && value.asText();
+            variables.emplace_back(bytes, isToken ? Value::text(value.asText()->bytes()) : value);
+        }
     }
     const auto setUnlessGiven = [&](std::string name, Value value) {
         for (const auto& [given, current] : variables)

@@ -84,6 +84,7 @@ TEST(Whet, helpOfEveryCommandIsWide100AndEndsWell) {
                                                          {"runs", "rebuild"},
                                                          {"models"},
                                                          {"models", "inspect"},
+                                                         {"tokenize"},
                                                          {"recipe"},
                                                          {"doctor"}};
     for (std::vector<std::string> command : commands) {
@@ -277,6 +278,42 @@ TEST(WhetModels, inspectRefusesWhatIsNoModel) {
     EXPECT_THAT(onlyObject(empty).at("error").at("message").get<std::string>(), HasSubstr(folder.path().string()));
 }
 
+TEST(WhetModels, inspectAnswersForAModelTheEngineLacks) {
+    const TemporaryFolder folder;
+    test::writeText(folder / "config.json", R"({"architectures": ["WibbleForCausalLM"], "model_type": "wibble",
+        "max_position_embeddings": 64, "dtype": "bfloat16"})");
+    const WhetResult result = runWhet({"models", "inspect", folder.path().string(), "--json"});
+    EXPECT_EQ(result.exitCode, 0);
+    const json report = onlyObject(result);
+    EXPECT_EQ(report.at("architecture"), "WibbleForCausalLM");
+    EXPECT_EQ(report.at("family"), "wibble");
+    EXPECT_EQ(report.at("dtype"), "bfloat16");
+    EXPECT_EQ(report.at("context_length"), 64);
+    EXPECT_EQ(report.at("supported").at("load"), false);
+    EXPECT_EQ(report.at("supported").at("train_lora"), false);
+    EXPECT_THAT(report.at("problems").dump(), HasSubstr("wibble"));
+    const WhetResult text = runWhet({"models", "inspect", folder.path().string()});
+    EXPECT_THAT(text.out, HasSubstr("load no"));
+}
+
+TEST(WhetTemplate, rendersAConversationAndItsSpans) {
+    const TemporaryFolder folder;
+    test::writeText(folder / "t.jinja",
+                    "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}\n{% endfor %}"
+                    "{% if add_generation_prompt %}[assistant]{% endif %}");
+    const std::string input =
+        R"({"messages": [{"role": "user", "content": "h\u00e9"}, {"role": "assistant", "content": "yo"}], "bos_token": "^"})";
+    const std::vector<std::string> command{"template", "--template", (folder / "t.jinja").string(), "--json"};
+    const json answer = onlyObject(runWhet(command, {}, input));
+    EXPECT_EQ(answer.at("text"), "^[user]h\u00e9\n[assistant]yo\n");
+    const json expected = json::parse(R"([{"start": 0, "end": 7, "kind": "template", "message": null},
+        {"start": 7, "end": 10, "kind": "input", "message": 0},
+        {"start": 10, "end": 22, "kind": "template", "message": null},
+        {"start": 22, "end": 24, "kind": "assistant", "message": 1},
+        {"start": 24, "end": 25, "kind": "template", "message": null}])");
+    EXPECT_EQ(answer.at("spans"), expected);
+}
+
 TEST(WhetModels, inspectDescribesTheStoriesModel) {
     const char* shared = std::getenv("WHETBENCH_SHARED_DATA");
     const std::filesystem::path data = shared != nullptr ? shared : WHETBENCH_SOURCE_DIR "/../shared/data";
@@ -284,6 +321,13 @@ TEST(WhetModels, inspectDescribesTheStoriesModel) {
     if (!std::filesystem::exists(model)) GTEST_SKIP() << model << " is missing";
     const json report = onlyObject(runWhet({"models", "inspect", model.string(), "--json", "--tensors", "--hash"}));
     EXPECT_EQ(report.at("parameters"), 260032);
+    EXPECT_EQ(report.at("architecture"), "LlamaForCausalLM");
+    EXPECT_EQ(report.at("family"), "llama");
+    EXPECT_EQ(report.at("dtype"), "f32");
+    EXPECT_EQ(report.at("context_length"), 512);
+    for (const char* what : {"load", "train_full", "train_lora", "generate", "export"})
+        EXPECT_EQ(report.at("supported").at(what), true) << what;
+    EXPECT_TRUE(report.at("problems").empty()) << report.at("problems");
     EXPECT_EQ(report.at("layers"), 5);
     EXPECT_EQ(report.at("kv_heads"), 4);
     EXPECT_EQ(report.at("tokenizer").at("vocabulary_size"), 512);

@@ -9,14 +9,17 @@
 
 namespace wb::test {
 
-WhetResult runWhet(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+WhetResult runWhet(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+                   const std::string& input) {
     const TemporaryFolder folder;
+    const std::string in = (folder / "in").string();
+    writeText(in, input);
     const std::string out = (folder / "out").string();
     const std::string err = (folder / "err").string();
     const pid_t child = ::fork();
     if (child == 0) {
         // Files, not pipes: a full pipe would stop a child that nobody reads yet.
-        ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+        ::dup2(::open(in.c_str(), O_RDONLY), STDIN_FILENO);
         ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
         ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
         for (const char* name : {"WHETBENCH_LIBRARY", "NO_COLOR"}) ::unsetenv(name);

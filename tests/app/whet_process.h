@@ -13,7 +13,8 @@ struct WhetResult {
 };
 
 // Runs the built `whet` with these arguments and waits. The environment is the test's own, with `environment`
-// ("NAME=x") added, and without colours and library settings.
-WhetResult runWhet(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
+// ("NAME=x") added, and without colours and library settings. `input` is what it reads on standard input.
+WhetResult runWhet(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+                   const std::string& input = {});
 
 }  // namespace wb::test

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tunes every golden model for a few steps, exports it, and lets transformers and peft load what was exported.
 
-    check_exports.py --whet build/dev/bin/whet [--markdown FILE] [VARIANT ...]
+    check_exports.py --whet build/dev/bin/whet [--document docs/compatibility.md] [VARIANT ...]
 
 Of each variant: the model as it is, after full tuning, after LoRA tuning with the adapter merged, and the PEFT adapter
 on its base. For each, the logits after a prompt and the greedy continuation of `whet generate` are compared with
@@ -27,6 +27,7 @@ TOLERANCE = 1e-4  # of the largest logit
 LEAST_CHANGE = 1e-3
 PROMPT = "name: Ada job: sailor"
 NEW_TOKENS = 8
+BEGIN, END = "<!-- exports: begin -->", "<!-- exports: end -->"  # of the table in a document
 COLUMNS = ("base", "full", "merged", "peft")
 # transformers 5 keeps experts and routers as parameters; peft finds those of Mixtral, but not the ones of models that
 # have dense or shared feed-forwards beside them. Their PEFT adapters are checked on attention alone.
@@ -177,17 +178,28 @@ def check(golden, whet_program):
     return cells
 
 
-def print_table(rows, file):
-    print("| Variant | " + " | ".join(COLUMNS) + " |", file=file)
-    print("|---" * (len(COLUMNS) + 1) + "|", file=file)
-    for name, cells in rows.items():
-        print(f"| {name} | " + " | ".join(cells.get(column, "") for column in COLUMNS) + " |", file=file)
+def table(rows):
+    lines = ["| Variant | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for name, cells in sorted(rows.items()):
+        lines.append(f"| {name} | " + " | ".join(cells.get(column, "") for column in COLUMNS) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def update_document(file, rows):
+    """Puts the rows into the table between the marks; those of variants that were not run stay."""
+    before, rest = file.read_text().split(BEGIN)
+    old, after = rest.split(END)
+    kept = {}
+    for line in old.strip().splitlines()[2:]:
+        name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        kept[name] = dict(zip(COLUMNS, cells))
+    file.write_text(before + BEGIN + "\n" + table(kept | rows) + END + after)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whet", required=True)
-    parser.add_argument("--markdown", type=Path, help="also writes the table to this file")
+    parser.add_argument("--document", type=Path, help="also puts the rows into the table of this file")
     parser.add_argument("variants", nargs="*")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -200,10 +212,9 @@ def main():
             continue
         rows[golden.name] = check(golden, arguments.whet)
         print(golden.name, rows[golden.name], file=sys.stderr, flush=True)
-    print_table(rows, sys.stdout)
-    if arguments.markdown:
-        with open(arguments.markdown, "w") as file:
-            print_table(rows, file)
+    print(table(rows), end="")
+    if arguments.document:
+        update_document(arguments.document, rows)
     failed = [name for name, cells in rows.items() if any(cell.startswith("FAILED") for cell in cells.values())]
     return 1 if failed or not rows else 0
 

@@ -138,9 +138,22 @@ std::string DataInspection::summary() const {
         return fmt::format("{} of {} rows can be read; nothing can be trained yet: {}", dataset.examples.size(),
                            dataset.rows, templateProblem);
     const int64_t open = dataset.rows - teachingRows;
-    if (open == 0) return fmt::format("All {} rows will teach.", dataset.rows);
-    return fmt::format("{} of {} rows will teach; {} need{} a decision.", teachingRows, dataset.rows, open,
-                       open == 1 ? "s" : "");
+    const int64_t saved = savedByShortening();
+    const std::string how =
+        saved == 0 ? std::string()
+                   : fmt::format(
+                         " {} of them would teach nothing at this length; training (long_rows = shorten) cuts "
+                         "the end of the longest input instead of the answer.",
+                         saved);
+    if (open == 0) return fmt::format("All {} rows will teach.{}", dataset.rows, how);
+    return fmt::format("{} of {} rows will teach; {} need{} a decision.{}", teachingRows, dataset.rows, open,
+                       open == 1 ? "s" : "", how);
+}
+
+int64_t DataInspection::savedByShortening() const {
+    const std::vector<int64_t>& shortened = audit.shortenedLines;  // in ascending order
+    return std::count_if(audit.zeroTargetLines.begin(), audit.zeroTargetLines.end(),
+                         [&](int64_t line) { return std::binary_search(shortened.begin(), shortened.end(), line); });
 }
 
 DataInspection inspectDataset(const std::filesystem::path& path, const core::Tokenizer* tokenizer,

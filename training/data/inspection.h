@@ -50,6 +50,9 @@ struct DataInspection {
     bool countsBytes() const { return tokenizerKind == "bytes"; }
     // Nothing has to be decided before training can start.
     bool isReady() const;
+    // Rows that teach nothing at this length unless the end of their longest input goes: training's long_rows =
+    // shorten, the default, saves them. They count as teaching.
+    int64_t savedByShortening() const;
     // "382 of 400 rows will teach; 18 need a decision."
     std::string summary() const;
 };

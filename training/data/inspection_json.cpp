@@ -120,6 +120,11 @@ std::string inspectionJson(const DataInspection& inspection) {
         {"trained_tokens", audit.labelTokens},
         {"teaching_rows", inspection.teachingRows},
         {"ready", inspection.isReady()},
+        {"long_rows",
+         {{"policy", "shorten"},
+          {"shortens_rows", audit.shortenedLines.size()},
+          {"saves_zero_target_rows", inspection.savedByShortening()},
+          {"ready_depends_on_it", inspection.isReady() && inspection.savedByShortening() > 0}}},
         {"summary", inspection.summary()},
         {"samples", std::move(samples)},
     };

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxVocabularyBytes = size_t{256} << 20;
 
-// T5 writes "<extra_id_0>" for the last row of its vocabulary, and ends a text with "</s>".
+// T5 writes "<extra_id_0>" for the last row of its vocabulary, puts nothing in front of a text and "</s>" behind it.
 void addT5Tokens(const std::string& model, const fs::path& file, TokenizerSettings& settings) {
     constexpr int64_t kDefaultCount = 100;
     const auto parsed = parseSentencePieceModel(std::as_bytes(std::span(model)), file.string());
@@ -35,6 +35,7 @@ void addT5Tokens(const std::string& model, const fs::path& file, TokenizerSettin
         };
         if (std::ranges::none_of(settings.addedTokens, isListed)) settings.addedTokens.push_back(std::move(token));
     }
+    if (!settings.addBos) settings.addBos = false;
     if (!settings.addEos) settings.addEos = true;
 }
 

@@ -53,7 +53,10 @@ TEST_P(SharedVocabulary, GivesTheRecordedIdsAndTheTextBack) {
     ASSERT_EQ(ids.size(), texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
         EXPECT_EQ(tokenizer->encode(texts[i]).ids, ids[i]) << texts[i];
-        EXPECT_EQ(tokenizer->decode(ids[i]), texts[i]);
+        // WordPiece forgets case, accents and spaces.
+        if (tokenizer->kind() != "wordpiece") {
+            EXPECT_EQ(tokenizer->decode(ids[i]), texts[i]);
+        }
     }
 }
 
@@ -65,6 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Files, SharedVocabulary,
                                          VocabularyCase{"gpt-2", "tokenizers/gpt2/vocab.json"},
                                          VocabularyCase{"gpt-2", "tokenizers/gpt2/tokenizer.json"},
                                          VocabularyCase{"starcoder", "gguf_vocab/ggml-vocab-starcoder.gguf"},
+                                         VocabularyCase{"bert-bge", "gguf_vocab/ggml-vocab-bert-bge.gguf"},
                                          VocabularyCase{"qwen2", "tokenizers/qwen2"}),
                          [](const auto& parameter) {
                              std::string name = parameter.param.tokenizer;
@@ -88,6 +92,25 @@ void expectAgreement(const std::filesystem::path& first, const std::filesystem::
         ASSERT_EQ(a->decode(one.ids), line);
     }
     EXPECT_GT(numLines, 90U);
+}
+
+// The fast form normalises by its own reading of the character map; for everyday text both are the same.
+TEST(SharedTokenizer, BothFormsOfT5Agree) {
+    WB_NEED_SHARED_DATA(fast, "tokenizers/t5/tokenizer.json");
+    WB_NEED_SHARED_DATA(pieces, "tokenizers/t5/spiece.model");
+    WB_NEED_SHARED_DATA(corpus, "text/wikitext2_valid.txt");
+    const auto a = loadTokenizer(fast);
+    const auto b = loadTokenizer(pieces);
+    EXPECT_EQ(a->kind(), "unigram");
+    EXPECT_EQ(b->kind(), "sentencepiece-unigram");
+    EXPECT_EQ(a->findToken("<extra_id_0>"), 32099);
+    std::istringstream lines(test::readText(corpus));
+    size_t numLines = 0;
+    for (std::string line; std::getline(lines, line) && numLines < 500; ++numLines) {
+        if (line.find("<unk>") != std::string::npos) continue;  // the pieces' file takes this for its name
+        ASSERT_EQ(a->encode(line).ids, b->encode(line).ids) << line;
+    }
+    EXPECT_EQ(encodeWithSpecials(*a, "a").back(), 1);
 }
 
 TEST(SharedTokenizer, BothFormsOfLlama2Agree) {

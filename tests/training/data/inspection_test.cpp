@@ -51,7 +51,23 @@ TEST(Inspection, HasEveryPromisedField) {
     EXPECT_EQ(answer.at("duplicate_rows"), 1);
     EXPECT_EQ(answer.at("length_unit"), "tokens");
     EXPECT_EQ(answer.at("ready"), false);
-    EXPECT_EQ(answer.at("summary"), "4 of 5 rows will teach; 1 needs a decision.");
+    EXPECT_THAT(answer.at("summary").get<std::string>(), HasSubstr("4 of 5 rows will teach; 1 needs a decision."));
+    EXPECT_THAT(answer.at("summary").get<std::string>(), HasSubstr("1 of them would teach nothing at this length"));
+    EXPECT_EQ(answer.at("long_rows").at("policy"), "shorten");
+    EXPECT_EQ(answer.at("long_rows").at("saves_zero_target_rows"), 1);
+    EXPECT_EQ(answer.at("long_rows").at("ready_depends_on_it"), false) << "a bad row is in the way first";
+}
+
+TEST(Inspection, ReadinessThatHangsOnShorteningSaysSo) {
+    const ToyTokenizer tokenizer;
+    InspectOptions options;
+    options.maxLength = 12;
+    const auto answer = inspect("a.jsonl", "{\"prompt\": \"a prompt that fills everything\", \"response\": \"abc\"}\n",
+                                options, &tokenizer);
+    EXPECT_EQ(answer.at("zero_target_rows"), 1);
+    EXPECT_EQ(answer.at("ready"), true);
+    EXPECT_EQ(answer.at("long_rows").at("saves_zero_target_rows"), 1);
+    EXPECT_EQ(answer.at("long_rows").at("ready_depends_on_it"), true);
 }
 
 TEST(Inspection, SamplesShowWhatIsTrained) {
