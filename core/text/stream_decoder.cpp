@@ -8,7 +8,7 @@ namespace {
 // The bytes of the tokens one behind another.
 class JoinedBytes : public TextStream {
 public:
-    explicit JoinedBytes(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {}
+    JoinedBytes(const Tokenizer& tokenizer, DecodeRules rules) : m_tokenizer(tokenizer), m_assembler(rules) {}
     std::string push(TokenId id) override {
         return m_assembler.push(m_tokenizer.tokenBytes(id), TextAssembler::TokenKind::Text);
     }
@@ -16,13 +16,17 @@ public:
 
 private:
     const Tokenizer& m_tokenizer;
-    TextAssembler m_assembler{{}};
+    TextAssembler m_assembler;
 };
 
 }  // namespace
 
+std::unique_ptr<TextStream> joinBytes(const Tokenizer& tokenizer, DecodeRules rules) {
+    return std::make_unique<JoinedBytes>(tokenizer, rules);
+}
+
 std::unique_ptr<TextStream> Tokenizer::startText() const {
-    return std::make_unique<JoinedBytes>(*this);
+    return joinBytes(*this, {});
 }
 
 std::vector<TokenId> encodePrompt(const Tokenizer& tokenizer, std::string_view text, SpecialTokens special) {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace wb::core {
+
+class Tokenizer;
+class TextStream;
 
 // How the bytes of tokens become the text of a sequence: where the reference implementations differ.
 struct DecodeRules {
@@ -44,5 +48,8 @@ private:
     std::string m_pending;
     bool m_hasText = false;
 };
+
+// The text of one sequence as the bytes of its tokens, joined by these rules. Borrows the tokenizer.
+std::unique_ptr<TextStream> joinBytes(const Tokenizer& tokenizer, DecodeRules rules);
 
 }  // namespace wb::core

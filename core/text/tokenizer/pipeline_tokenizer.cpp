@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/text/tokenizer/pipeline_tokenizer.h"
 
-#include "core/text/tokenizer/models/token_table.h"
+#include "core/text/tokenizer/named_vocabulary.h"
 #include "core/text/utf8.h"
 #include "kernels/base/error.h"
 
@@ -14,28 +14,23 @@ namespace {
 class PipelineTokenizer : public Tokenizer {
 public:
     PipelineTokenizer(TokenizerPipeline pipeline, std::string_view sourceName)
-        : m_sourceName(sourceName), m_pipeline(std::move(pipeline)), m_isSpecial(m_pipeline.tokens.size(), false) {
+        : m_pipeline(std::move(pipeline)), m_vocabulary(std::move(m_pipeline.tokens), sourceName) {
         std::vector<AddedToken> raw;
         std::vector<AddedToken> normalized;
         for (AddedToken& token : m_pipeline.addedTokens) {
-            if (token.isSpecial) m_isSpecial[static_cast<size_t>(token.id)] = true;
-            if (token.isNormalized)
+            if (token.isSpecial) m_vocabulary.makeSpecial(token.id);
+            if (token.isNormalized) {
                 token.content = normalize(m_pipeline.normalizer, AlignedText(token.content, 0)).text();
+                // The reference gives such a token back as it was looked for; a special one stays what it is called.
+                if (!token.isSpecial) m_vocabulary.rename(token.id, token.content);
+            }
             (token.isNormalized ? normalized : raw).push_back(token);
         }
         m_rawMatcher = AddedTokenMatcher(std::move(raw));
         m_normalizedMatcher = AddedTokenMatcher(std::move(normalized));
-        m_ids = TokenTable(m_pipeline.tokens.size());
-        nameIds(m_pipeline.tokens);
-        // The reference gives such a token back as it was looked for; a special one stays what it is called.
-        for (const AddedToken& token : m_pipeline.addedTokens) {
-            if (token.isNormalized && !token.isSpecial)
-                m_pipeline.tokens[static_cast<size_t>(token.id)] = token.content;
-        }
-        nameIds(m_pipeline.tokens);
     }
 
-    int32_t vocabularySize() const override { return static_cast<int32_t>(m_isSpecial.size()); }
+    int32_t vocabularySize() const override { return m_vocabulary.size(); }
     const SpecialIds& specialIds() const override { return m_pipeline.roles; }
     std::string kind() const override { return m_pipeline.kind; }
     std::unique_ptr<TextStream> startText() const override { return decodeWith(*this, m_pipeline.decoder); }
@@ -75,35 +70,14 @@ public:
         return ids;
     }
 
-    std::string tokenBytes(TokenId id) const override { return bytesInside(m_pipeline.decoder, nameOf(id)); }
-
-    std::string tokenName(TokenId id) const override { return nameOf(id); }
-
-    std::optional<TokenId> findToken(std::string_view name) const override {
-        const TokenId id = m_ids.find(name);
-        return id == TokenTable::kNone ? std::nullopt : std::optional(id);
+    std::string tokenBytes(TokenId id) const override {
+        return bytesInside(m_pipeline.decoder, m_vocabulary.nameOf(id));
     }
-
-    bool isSpecial(TokenId id) const override {
-        nameOf(id);
-        return m_isSpecial[static_cast<size_t>(id)];
-    }
+    std::string tokenName(TokenId id) const override { return m_vocabulary.nameOf(id); }
+    std::optional<TokenId> findToken(std::string_view name) const override { return m_vocabulary.find(name); }
+    bool isSpecial(TokenId id) const override { return m_vocabulary.isSpecial(id); }
 
 private:
-    const std::string& nameOf(TokenId id) const {
-        if (id >= 0 && id < vocabularySize()) return m_pipeline.tokens[static_cast<size_t>(id)];
-        throw Error{ErrorCode::InvalidArgument, fmt::format("{}: token id {} lies outside the vocabulary of {}",
-                                                            m_sourceName, id, vocabularySize())};
-    }
-
-    // Of equal names the first counts.
-    void nameIds(const std::vector<std::string>& names) {
-        for (size_t id = 0; id < names.size(); ++id) {
-            if (!names[id].empty() && m_ids.find(names[id]) == TokenTable::kNone)
-                m_ids.insert(names[id], static_cast<TokenId>(id));
-        }
-    }
-
     void encodeNormalized(const AlignedText& text, SpecialTokens special, Encoding& encoding) const {
         if (m_normalizedMatcher.isEmpty()) return encodePlain(text, encoding);
         for (const TextPiece& piece : m_normalizedMatcher.split(text.text(), special)) {
@@ -130,12 +104,10 @@ private:
         }
     }
 
-    std::string m_sourceName;
-    TokenizerPipeline m_pipeline;
-    std::vector<bool> m_isSpecial;
+    TokenizerPipeline m_pipeline;  // its names are in m_vocabulary
+    NamedVocabulary m_vocabulary;
     AddedTokenMatcher m_rawMatcher;
     AddedTokenMatcher m_normalizedMatcher;
-    TokenTable m_ids;
 };
 
 }  // namespace

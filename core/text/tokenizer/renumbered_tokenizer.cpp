@@ -3,7 +3,7 @@
 
 #include "core/format/mapped_file.h"
 #include "core/text/tokenizer/json/readers.h"
-#include "core/text/tokenizer/models/token_table.h"
+#include "core/text/tokenizer/named_vocabulary.h"
 #include "core/text/tokenizer/sentencepiece_tokenizer.h"
 #include "core/text/utf8.h"
 #include "kernels/base/error.h"
@@ -29,23 +29,18 @@ struct Numbering {
 
 class RenumberedTokenizer : public Tokenizer {
 public:
-    RenumberedTokenizer(std::unique_ptr<Tokenizer> pieces, Numbering numbering, std::string sourceName)
+    RenumberedTokenizer(std::unique_ptr<Tokenizer> pieces, Numbering numbering, std::string_view sourceName)
         : m_pieces(std::move(pieces)),
           m_numbering(std::move(numbering)),
-          m_sourceName(std::move(sourceName)),
-          m_pieceOf(m_numbering.names.size(), TokenTable::kNone),
-          m_isSpecial(m_numbering.names.size(), false),
-          m_ids(m_numbering.names.size()),
+          m_vocabulary(std::move(m_numbering.names), sourceName),
+          m_pieceOf(static_cast<size_t>(m_vocabulary.size()), TokenTable::kNone),
           m_matcher(m_numbering.added) {
         for (size_t piece = m_numbering.ofPiece.size(); piece-- > 0;)  // several pieces may be the unknown token
             m_pieceOf[static_cast<size_t>(m_numbering.ofPiece[piece])] = static_cast<TokenId>(piece);
-        for (const AddedToken& token : m_numbering.added) m_isSpecial[static_cast<size_t>(token.id)] = token.isSpecial;
-        for (size_t id = 0; id < m_numbering.names.size(); ++id) {
-            if (!m_numbering.names[id].empty()) m_ids.insert(m_numbering.names[id], static_cast<TokenId>(id));
-        }
+        for (const AddedToken& token : m_numbering.added) m_vocabulary.makeSpecial(token.id);
     }
 
-    int32_t vocabularySize() const override { return static_cast<int32_t>(m_numbering.names.size()); }
+    int32_t vocabularySize() const override { return m_vocabulary.size(); }
     const SpecialIds& specialIds() const override { return m_numbering.roles; }
     std::string kind() const override { return m_pieces->kind(); }
 
@@ -79,20 +74,13 @@ public:
     std::unique_ptr<TextStream> startText() const override { return std::make_unique<Text>(*this); }
 
     std::string tokenBytes(TokenId id) const override {
-        const std::string& name = nameOf(id);
+        const std::string& name = m_vocabulary.nameOf(id);
         const TokenId piece = m_pieceOf[static_cast<size_t>(id)];
         return piece == TokenTable::kNone ? name : m_pieces->tokenBytes(piece);
     }
-    std::string tokenName(TokenId id) const override { return nameOf(id); }
-
-    std::optional<TokenId> findToken(std::string_view name) const override {
-        const TokenId id = m_ids.find(name);
-        return id == TokenTable::kNone ? std::nullopt : std::optional(id);
-    }
-    bool isSpecial(TokenId id) const override {
-        nameOf(id);
-        return m_isSpecial[static_cast<size_t>(id)];
-    }
+    std::string tokenName(TokenId id) const override { return m_vocabulary.nameOf(id); }
+    std::optional<TokenId> findToken(std::string_view name) const override { return m_vocabulary.find(name); }
+    bool isSpecial(TokenId id) const override { return m_vocabulary.isSpecial(id); }
 
 private:
     class Text : public TextStream {
@@ -101,7 +89,7 @@ private:
             : m_tokenizer(tokenizer), m_text(tokenizer.m_pieces->startText()) {}
         std::string push(TokenId id) override {
             const TokenId piece = m_tokenizer.m_pieceOf[static_cast<size_t>(id)];
-            return piece == TokenTable::kNone ? m_tokenizer.nameOf(id) : m_text->push(piece);
+            return piece == TokenTable::kNone ? m_tokenizer.tokenName(id) : m_text->push(piece);
         }
         std::string flush() override { return m_text->flush(); }
 
@@ -110,18 +98,10 @@ private:
         std::unique_ptr<TextStream> m_text;
     };
 
-    const std::string& nameOf(TokenId id) const {
-        if (id >= 0 && id < vocabularySize()) return m_numbering.names[static_cast<size_t>(id)];
-        throw Error{ErrorCode::InvalidArgument, fmt::format("{}: token id {} lies outside the vocabulary of {}",
-                                                            m_sourceName, id, vocabularySize())};
-    }
-
     std::unique_ptr<Tokenizer> m_pieces;
-    Numbering m_numbering;
-    std::string m_sourceName;
+    Numbering m_numbering;  // its names are in m_vocabulary
+    NamedVocabulary m_vocabulary;
     std::vector<TokenId> m_pieceOf;  // by id; kNone for tokens that are no piece
-    std::vector<bool> m_isSpecial;
-    TokenTable m_ids;
     AddedTokenMatcher m_matcher;
 };
 

@@ -39,19 +39,6 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> loadProcessor(const std::
     return processor;
 }
 
-class PieceText : public TextStream {
-public:
-    PieceText(const Tokenizer& tokenizer, DecodeRules rules) : m_tokenizer(tokenizer), m_assembler(rules) {}
-    std::string push(TokenId id) override {
-        return m_assembler.push(m_tokenizer.tokenBytes(id), TextAssembler::TokenKind::Text);
-    }
-    std::string flush() override { return m_assembler.flush(); }
-
-private:
-    const Tokenizer& m_tokenizer;
-    TextAssembler m_assembler;
-};
-
 class SentencePieceTokenizer : public Tokenizer {
 public:
     SentencePieceTokenizer(std::string_view serialisedModel, std::string_view source, const TokenizerSettings& settings)
@@ -105,8 +92,7 @@ public:
         const FirstSpace firstSpace = m_model.removesExtraWhitespace ? FirstSpace::DropOfEachToken
                                       : m_model.addsDummyPrefix      ? FirstSpace::DropOne
                                                                      : FirstSpace::Keep;
-        return std::make_unique<PieceText>(
-            *this, DecodeRules{.firstSpace = firstSpace, .invalidBytes = DecodeRules::InvalidBytes::OnePerByte});
+        return joinBytes(*this, {.firstSpace = firstSpace, .invalidBytes = DecodeRules::InvalidBytes::OnePerByte});
     }
 
     std::string tokenBytes(TokenId id) const override {
