@@ -127,7 +127,7 @@ def sizes(**more):
     return base | more
 
 
-GPT2 = dict(n_embd=64, n_layer=3, n_head=4, n_positions=256, n_inner=128, vocab_size=VOCABULARY, **ENDS)
+GPT2 = dict(n_embd=64, n_layer=3, n_head=4, n_positions=256, n_inner=256, vocab_size=VOCABULARY, **ENDS)
 T5 = dict(d_model=64, d_ff=128, d_kv=16, num_layers=3, num_decoder_layers=2, num_heads=4, vocab_size=VOCABULARY,
           decoder_start_token_id=0, pad_token_id=0, eos_token_id=1, n_positions=512)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,

@@ -5,6 +5,7 @@
 #include "core/format/gguf.h"
 #include "core/format/gguf_architectures.h"
 #include "core/format/gguf_config.h"
+#include "core/format/gguf_layout.h"
 #include "core/format/model_folder.h"
 #include "core/model/architectures/architectures.h"
 #include "tests/core/test_files.h"
@@ -310,6 +311,22 @@ TEST(GgufModelHostile, RoundsToTheBlocksOfTheReference) {
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         EXPECT_TRUE(text == test::readText(golden)) << name;
     }
+}
+
+TEST(GgufModelNames, RowsLieAsLlamaCppHasThem) {
+    const auto rows = [](GgufLayout layout, size_t count, HeadRows heads) {
+        return ggufRows(layout, count, heads, "t");
+    };
+    // Two heads of four rows: halves of a head against neighbouring pairs.
+    EXPECT_EQ(rows(GgufLayout::RotaryPairs, 8, {2, 1}), (std::vector<size_t>{0, 2, 1, 3, 4, 6, 5, 7}));
+    // Four queries and two keys of one row: q q k v, q q k v against q q q q, k k, v v.
+    EXPECT_EQ(rows(GgufLayout::GroupedHeads, 8, {4, 2}), (std::vector<size_t>{0, 1, 4, 6, 2, 3, 5, 7}));
+    EXPECT_EQ(rows(GgufLayout::GroupedHeads, 12, {2, 2}), (std::vector<size_t>{0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11}));
+    EXPECT_EQ(rows(GgufLayout::PlusOne, 3, {2, 1}), (std::vector<size_t>{0, 1, 2}));
+    WB_EXPECT_ERROR(rows(GgufLayout::RotaryPairs, 6, {2, 1}), ErrorCode::CorruptFile, "6 rows for 2 heads");
+    WB_EXPECT_ERROR(rows(GgufLayout::GroupedHeads, 9, {4, 2}), ErrorCode::CorruptFile, "9 rows");
+    WB_EXPECT_ERROR(rows(GgufLayout::GroupedHeads, 8, {0, 0}), ErrorCode::CorruptFile, "0 heads");
+    WB_EXPECT_ERROR(rows(GgufLayout::GroupedHeads, 8, {3, 2}), ErrorCode::CorruptFile, "3 heads");
 }
 
 TEST(GgufModelNames, EveryWeightOfAFamilyHasAPlace) {
