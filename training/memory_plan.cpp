@@ -19,26 +19,50 @@ namespace {
 // Only the heaviest shapes can be the peak; simulating more than these finds nothing new.
 constexpr size_t kMaxPlannedShapes = 512;
 
+// What decides the memory of a micro-batch.
 struct MicroShape {
-    int64_t tokens = 0;
-    int64_t longest = 0;
+    int64_t tokens = 0;  // of both sides
+    int64_t sourceTokens = 0;
+    int64_t longest = 0;  // of the decoder's sequences
+    int64_t longestSource = 0;
     int64_t sequences = 0;
 
     auto operator<=>(const MicroShape&) const = default;
 };
 
 MicroShape shapeOf(const SequenceSet& set, const MicroBatch& micro) {
-    MicroShape shape{micro.tokens, 0, static_cast<int64_t>(micro.examples.size())};
-    for (const int32_t example : micro.examples) {
-        shape.longest = std::max(shape.longest, set.length(static_cast<size_t>(example)));
+    MicroShape shape{.tokens = micro.tokens, .sequences = static_cast<int64_t>(micro.examples.size())};
+    for (const int32_t index : micro.examples) {
+        const auto example = static_cast<size_t>(index);
+        const int64_t source = set.sourceLength(example);
+        shape.sourceTokens += source;
+        shape.longest = std::max(shape.longest, set.length(example) - source);
+        shape.longestSource = std::max(shape.longestSource, source);
     }
     return shape;
+}
+
+using MicroBatchesByShape = std::map<MicroShape, MicroBatch, std::greater<>>;
+
+// Of an encoder-decoder's two sides the decoder's weighs more: the heaviest on that side may be the peak, too.
+MicroBatchesByShape heaviestShapes(const MicroBatchesByShape& all) {
+    std::vector<MicroShape> shapes;
+    for (const auto& [shape, micro] : all) shapes.push_back(shape);
+    MicroBatchesByShape heaviest;
+    const auto take = [&](auto weight) {
+        std::ranges::stable_sort(shapes, std::greater<>(), weight);
+        const size_t count = std::min(shapes.size(), kMaxPlannedShapes);
+        for (size_t i = 0; i < count; ++i) heaviest.emplace(shapes[i], all.at(shapes[i]));
+    };
+    take([](const MicroShape& shape) { return shape.tokens; });
+    take([](const MicroShape& shape) { return shape.tokens - shape.sourceTokens; });
+    return heaviest;
 }
 
 // One step plan for each distinct shape of micro-batch, heaviest first.
 std::vector<StepPlan> heaviestSteps(const TrainingSetup& setup) {
     const SequenceSet& train = setup.data.prepared.train;
-    std::map<MicroShape, MicroBatch, std::greater<>> byShape;
+    MicroBatchesByShape byShape;
     const int64_t epochs = (setup.totalSteps + setup.stepsPerEpoch - 1) / setup.stepsPerEpoch;
     for (int64_t epoch = 0; epoch < epochs; ++epoch) {
         int64_t step = epoch * setup.stepsPerEpoch;
@@ -48,8 +72,7 @@ std::vector<StepPlan> heaviestSteps(const TrainingSetup& setup) {
         }
     }
     std::vector<StepPlan> steps;
-    for (const auto& [shape, micro] : byShape) {
-        if (steps.size() == kMaxPlannedShapes) break;
+    for (const auto& [shape, micro] : heaviestShapes(byShape)) {
         steps.push_back({.microBatches = {micro}, .examples = shape.sequences, .labelTokens = shape.tokens});
     }
     return steps;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/sample_prompts.h"
 
+#include "core/model/architectures/architectures.h"
+#include "core/text/answer_frame.h"
 #include "core/text/span_encoding.h"
 #include "inference/generation_session.h"
 
@@ -11,6 +13,14 @@ namespace {
 
 // Tokens of running text that a sample starts from.
 constexpr size_t kTextPromptTokens = 16;
+
+// Whether prompt and answer have positions: in one sequence, or each on its own side of an encoder-decoder.
+bool leavesRoom(const TrainingSetup& setup, int64_t promptLength) {
+    const int64_t answer = setup.recipe.sampleMaxNewTokens;
+    const std::optional<int64_t> limit = core::positionLimitOf(setup.config);
+    if (!limit) return true;
+    return setup.config.isEncoderDecoder ? promptLength <= *limit && answer < *limit : promptLength + answer <= *limit;
+}
 
 std::vector<SamplePrompt> rowPrompts(const TrainingSetup& setup) {
     const ObjectiveData& data = setup.data;
@@ -23,9 +33,9 @@ std::vector<SamplePrompt> rowPrompts(const TrainingSetup& setup) {
         const Example& example = data.dataset.examples[static_cast<size_t>(row)];
         const core::RenderedChat prompt = renderExamplePrompt(data.dataset, example, *data.promptTemplate);
         SamplePrompt sample{prompt.text, responseText(data.dataset, example, *data.promptTemplate),
-                            encoder.encodePrompt(prompt).ids};
+                            encoder.encodePrompt(prompt, core::promptReaderOf(setup.config)).ids};
         const auto length = static_cast<int64_t>(sample.ids.size());
-        if (length == 0 || length + setup.recipe.sampleMaxNewTokens > setup.config.maxPositions) continue;
+        if (length == 0 || !leavesRoom(setup, length)) continue;
         prompts.push_back(std::move(sample));
     }
     return prompts;
@@ -42,7 +52,7 @@ std::vector<SamplePrompt> textPrompts(const TrainingSetup& setup) {
         const PackedBatch batch = windows.pack(std::span(&window, 1));
         const size_t length = std::min(kTextPromptTokens, batch.ids.size());
         std::vector<core::TokenId> ids(batch.ids.begin(), batch.ids.begin() + static_cast<std::ptrdiff_t>(length));
-        if (static_cast<int64_t>(length) + setup.recipe.sampleMaxNewTokens > setup.config.maxPositions) continue;
+        if (!leavesRoom(setup, static_cast<int64_t>(length))) continue;
         prompts.push_back({setup.tokenizer->decode(ids), {}, std::move(ids)});
     }
     return prompts;
@@ -61,6 +71,7 @@ inference::GenerationRequest sampleRequest(const SamplePrompt& prompt, const Tun
     request.options.maxNewTokens = setup.recipe.sampleMaxNewTokens;
     if (setup.data.promptTemplate) request.options.stop = setup.data.promptTemplate->stopStrings();
     request.options.eosIds = setup.config.eosTokenIds;
+    request.options.rules = setup.rules;
     return request;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/setup.h"
 
+#include "core/format/hf_config.h"
+#include "core/model/architectures/architectures.h"
 #include "core/model/model_folder_writer.h"
 #include "kernels/base/error.h"
 
@@ -55,6 +57,10 @@ std::vector<fs::path> companionsOf(const TrainingSetup& setup) {
     return files;
 }
 
+core::GenerationConfig generationConfigOf(const TrainingSetup& setup) {
+    return setup.source ? setup.source->generationConfig() : core::readGenerationConfig(setup.modelPath, setup.config);
+}
+
 // The vocabulary inside a GGUF file is no file that could be copied.
 void requireTokenizerFiles(const TrainingSetup& setup) {
     if (setup.recipe.method != core::TuneMethod::Full || tokenizerPath(setup).extension() != ".gguf") return;
@@ -75,11 +81,14 @@ TrainingSetup prepareTraining(const core::Recipe& recipe, int threads) {
     setup.tokenizer = core::loadTokenizer(tokenizerPath(setup));
     setup.companions = companionsOf(setup);
     checkVocabulary(setup);
+    const core::GenerationConfig generation = generationConfigOf(setup);
+    setup.rules = inference::tokenRulesOf(generation, setup.config);
 
     setup.data = prepareObjective({.recipe = setup.recipe,
                                    .tokenizer = *setup.tokenizer,
                                    .modelFolder = setup.modelPath,
-                                   .modelLimit = setup.config.maxPositions,
+                                   .modelLimit = core::positionLimitOf(setup.config).value_or(0),
+                                   .answer = core::answerFrameOf(setup.config, generation, *setup.tokenizer),
                                    .threads = threads});
     const PreparedData& prepared = setup.data.prepared;
     setup.recipe.maxLength = prepared.maxLength;

@@ -3,6 +3,7 @@
 
 #include "core/format/model_folder.h"
 #include "core/text/tokenizer.h"
+#include "inference/token_rules.h"
 #include "training/data/packer.h"
 #include "training/objectives/objectives.h"
 #include "training/schedules/schedules.h"
@@ -19,6 +20,7 @@ struct TrainingSetup {
     std::filesystem::path modelPath;          // folder or GGUF file; the folder of the config from scratch
     std::optional<core::ModelSource> source;  // absent from scratch
     core::ModelConfig config;
+    inference::TokenRules rules;  // of the model's generation config, for the answers of samples
     std::unique_ptr<core::Tokenizer> tokenizer;
     std::vector<std::filesystem::path> companions;  // tokenizer and the like, which a fully tuned model takes along
     ObjectiveData data;

@@ -4,6 +4,7 @@
 #include "kernels/base/error.h"
 
 #include <cmath>
+#include <memory>
 
 namespace wb::training {
 namespace {
@@ -17,8 +18,13 @@ struct BatchTensors {
 };
 
 BatchTensors upload(const kernels::Context& context, const PackedBatch& batch) {
-    return {core::packInput(context, batch.ids, batch.positions, batch.cuSeqlens),
-            Tensor::fromInts(context, batch.labels, MemoryOwner::Activations)};
+    BatchTensors tensors{core::packInput(context, batch.ids, batch.positions, batch.cuSeqlens),
+                         Tensor::fromInts(context, batch.labels, MemoryOwner::Activations)};
+    if (const PackedSource& source = batch.source; !source.ids.empty()) {
+        tensors.input.source = std::make_shared<const core::PackedInput>(
+            core::packInput(context, source.ids, source.positions, source.cuSeqlens));
+    }
+    return tensors;
 }
 
 // Sum over tokens on the host, in row order: the same bits whatever the device did in parallel.
@@ -63,7 +69,7 @@ StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& 
     for (const MicroBatch& micro : plan.microBatches) {
         const PackedBatch batch = set.pack(micro.examples);
         sum += runMicroBatch(tuning, batch, gradScale, dropout);
-        result.tokens += static_cast<int64_t>(batch.ids.size());
+        result.tokens += batch.tokens();
         result.labelTokens += batch.labelTokens;
     }
     result.loss = static_cast<float>(sum / static_cast<double>(std::max<int64_t>(result.labelTokens, 1)));

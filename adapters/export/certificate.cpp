@@ -33,7 +33,7 @@ struct Pass {
 Pass passOf(const kernels::Context& context, const core::LanguageModel& model, const ReplaySequence& sequence) {
     const std::span<const core::TokenId> ids = sequence.ids;
     if (!model.isEncoderDecoder()) return {packWhole(context, ids), static_cast<int64_t>(ids.size())};
-    std::vector<core::TokenId> answer{model.config().decoderStartTokenId.value_or(0)};
+    std::vector<core::TokenId> answer{model.config().decoderStart()};
     const auto rest = ids.subspan(sequence.promptLength);
     answer.insert(answer.end(), rest.begin(), rest.end());
     Pass pass{packWhole(context, answer), static_cast<int64_t>(answer.size())};

@@ -94,19 +94,19 @@ void defineCompare(CLI::App& command, CommandContext& context) {
     const auto options = std::make_shared<Options>();
     options->arguments.addTo(command);
     command.get_option("--adapter")->required();
-    command.add_option("--prompt", options->prompt, "One prompt")->type_name("TEXT");
+    command.add_option("--prompt", options->prompt, "One prompt; this or --prompts must be given")->type_name("TEXT");
     command.add_option("--prompts", options->promptFile, "Prompts from a data file, or one a line from a .txt")
         ->type_name("FILE")
         ->check(CLI::ExistingFile);
-    command.add_option("--max-prompts", options->maxPrompts, "Take only the first prompts of the file")
+    command.add_option("--max-prompts", options->maxPrompts, "Take only the first prompts of the file; 0: all")
         ->check(CLI::NonNegativeNumber);
     command.add_option("--report", options->reportFile, "Write a page that stands alone: panes, differences, timings")
         ->type_name("FILE");
     command.footer(
         "\nExamples:\n"
         "  whet compare --model pocket --adapter last --prompt \"name: Mara | job: baker\"\n"
-        "  whet compare --model pocket --adapter last --prompts test.jsonl --num-beams 10 --num-return 5 --report "
-        "compare.html");
+        "  whet compare --model pocket --adapter last --prompts test.jsonl --num-beams 10 --num-return 5 \\\n"
+        "    --report compare.html");
     command.callback([options, &context] { run(*options, context); });
 }
 

@@ -125,21 +125,38 @@ void defineData(CLI::App& command, CommandContext& context) {
     CLI::App& show =
         *command.add_subcommand("inspect", "Read a data file as training would and list what is wrong with it");
     show.add_option("file", options->file, "Data file: .jsonl, .json, .csv, .tsv or .txt, also .gz and .zst")
+        ->type_name("FILE")
         ->required();
-    show.add_option("--model", options->model, "Model folder whose tokenizer counts and whose chat template is used");
+    show.add_option("--model", options->model,
+                    "Model or tokenizer folder, or bundled model, whose tokenizer counts and whose chat template is "
+                    "used; without it lengths are in bytes")
+        ->type_name("MODEL");
     show.add_option("--template", options->inspect.templateName,
-                    "auto, plain, raw, alpaca, chatml, model, or a template.json or .jinja file");
-    show.add_option("--format", options->inspect.load.format, "How to read the rows; auto detects it");
-    show.add_option("--max-length", options->inspect.maxLength, "Tokens a row may have; 0: the 99th percentile")
+                    "auto, plain, raw, alpaca, chatml, model, or a template.json or .jinja file")
+        ->type_name("NAME")
+        ->capture_default_str();
+    show.add_option("--format", options->inspect.load.format,
+                    fmt::format("How to read the rows: auto detects it, or {}",
+                                fmt::join(training::datasetFormatNames(), ", ")))
+        ->type_name("NAME")
+        ->capture_default_str();
+    show.add_option("--max-length", options->inspect.maxLength,
+                    "Tokens a row may have; 0: the 99th percentile of the data")
         ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
-    show.add_option("--train-on", options->trainOn, "What the loss covers")->check(CLI::IsMember({"response", "all"}));
-    show.add_option("--max-line-bytes", options->inspect.load.maxLineBytes, "Longer rows are bad rows")
+    show.add_option("--train-on", options->trainOn, "What the loss covers: the response, or the prompt too")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"response", "all"}));
+    show.add_option("--max-line-bytes", options->inspect.load.maxLineBytes, "Rows with more bytes are bad rows")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 32));
     show.add_option("--max-rows", options->inspect.load.maxRows, "Stop after so many rows; 0: all")
         ->check(CLI::NonNegativeNumber);
     show.add_option("--samples", options->inspect.sampleRows, "Rows shown token by token in --json")
+        ->capture_default_str()
         ->check(CLI::Range(0, 1000));
-    show.footer("\nExample: whet data inspect facts.jsonl --model pocket --max-length 256");
+    show.footer(
+        "\nRows longer than --max-length are counted as training would treat them: long_rows = shorten,\n"
+        "the default, cuts the end of their longest input and keeps the answer.\n"
+        "\nExample: whet data inspect facts.jsonl --model pocket --max-length 256");
     show.callback([options, &context] {
         checkFormatName(options->inspect.load.format);
         inspect(*options, context);

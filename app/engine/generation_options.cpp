@@ -23,10 +23,10 @@ void GenerationArguments::addTo(CLI::App& command) {
     command.add_option("--max-new-tokens", generation.maxNewTokens, "Most tokens to generate")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
         ->capture_default_str();
-    command.add_option("--num-beams", generation.numBeams, "Beam search of this width")
+    command.add_option("--num-beams", generation.numBeams, "Beam search of this width; 1: no beams")
         ->check(CLI::Range(int64_t{1}, inference::GenerationOptions::kMaxRows))
         ->capture_default_str();
-    command.add_option("--num-return", generation.numReturn, "Outputs to return")
+    command.add_option("--num-return", generation.numReturn, "Outputs to return for one prompt")
         ->check(CLI::Range(int64_t{1}, inference::GenerationOptions::kMaxRows))
         ->capture_default_str();
     command
@@ -34,10 +34,12 @@ void GenerationArguments::addTo(CLI::App& command) {
                     "Beams: score is the sum of log-probs over length to this power")
         ->capture_default_str();
     inference::SamplerOptions& sampler = generation.sampler;
-    command.add_option("--temperature", sampler.temperature, "0 is greedy")
+    command
+        .add_option("--temperature", sampler.temperature, "0 always takes the most likely token; higher is more varied")
         ->check(CLI::Range(0.0, 100.0))
         ->capture_default_str();
     command.add_option("--top-k", sampler.topK, "Sample from the K most likely tokens; 0: all")
+        ->capture_default_str()
         ->check(CLI::NonNegativeNumber);
     command.add_option("--top-p", sampler.topP, "Sample from the smallest set with this probability")
         ->check(CLI::Range(0.0, 1.0));
@@ -46,12 +48,13 @@ void GenerationArguments::addTo(CLI::App& command) {
     command
         .add_option("--repetition-penalty", sampler.repetitionPenalty, "Above 1: tokens seen before become less likely")
         ->check(CLI::Range(0.1, 10.0));
-    command.add_option("--seed", sampler.seed, "Seed of the sampler")
+    command.add_option("--seed", sampler.seed, "Seed of the sampler: the same gives the same outputs")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     command.add_option("--stop", generation.stop, "Text that ends an output; may be given more than once")
         ->type_name("TEXT");
-    command.add_option("--attention", attention, "auto, math, memory_efficient or flash")->capture_default_str();
+    command.add_option("--attention", attention, "Kernel: auto, math, memory_efficient or flash")
+        ->capture_default_str();
 }
 
 void GenerationArguments::check() const {

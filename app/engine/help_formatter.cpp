@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>
+#include <algorithm>
 #include <string_view>
 
 namespace wb::app {
@@ -36,6 +37,31 @@ std::string twoColumns(const std::string& left, std::string_view text) {
     return out + "\n";
 }
 
+// What CLI11 knows of an option's values: "INT:INT in [1 - 256]", "TEXT:{lora,full}", "FILE:FILE", "RUN".
+struct ValueType {
+    std::string word;   // "N", "lora|full", "FILE"
+    std::string range;  // "1 to 256", empty if there is none
+};
+
+ValueType readType(const std::string& type) {
+    const size_t colon = type.find(':');
+    ValueType value{type.substr(0, colon), {}};
+    std::string check = colon == std::string::npos ? std::string() : type.substr(colon + 1);
+    if (check.starts_with('{') && check.ends_with('}')) {
+        value.word = check.substr(1, check.size() - 2);
+        std::replace(value.word.begin(), value.word.end(), ',', '|');
+        return value;
+    }
+    if (value.word == "INT" || value.word == "UINT") value.word = "N";
+    if (value.word == "FLOAT") value.word = "X";
+    const size_t open = check.find('[');
+    const size_t dash = check.find(" - ");
+    if (open != std::string::npos && dash != std::string::npos)
+        value.range =
+            check.substr(open + 1, dash - open - 1) + " to " + check.substr(dash + 3, check.size() - dash - 4);
+    return value;
+}
+
 }  // namespace
 
 std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
@@ -64,14 +90,17 @@ std::string HelpFormatter::make_group(std::string group, bool isPositional,
 }
 
 std::string HelpFormatter::make_option(const CLI::Option* option, bool isPositional) const {
-    const std::string type = option->get_type_size() == 0 ? std::string() : option->get_type_name();
-    if (isPositional) return twoColumns(type.empty() ? option->get_name(true) : type, option->get_description());
+    const ValueType type = option->get_type_size() == 0 ? ValueType{} : readType(option->get_type_name());
+    if (isPositional)
+        return twoColumns(type.word.empty() ? option->get_name(true) : type.word, option->get_description());
     std::string left = option->get_name(false, true);
     // CLI11 writes "--a,!--b" for a flag and its negation.
     for (size_t at = left.find(','); at != std::string::npos; at = left.find(',', at + 2)) left.replace(at, 1, ", ");
-    if (!type.empty()) left += " " + type;
+    if (!type.word.empty()) left += " " + type.word;
     std::string text = option->get_description();
+    if (!type.range.empty()) text += fmt::format(" ({})", type.range);
     if (option->get_required()) text += " (required)";
+    if (!option->get_default_str().empty()) text += fmt::format(" (default: {})", option->get_default_str());
     return twoColumns(left, text);
 }
 

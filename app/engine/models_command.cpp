@@ -186,8 +186,9 @@ void defineInspect(CLI::App& models, CommandContext& context) {
         ->type_name("MODEL")
         ->required();
     inspect->footer(
-        "\nSays whether the engine can load, train, generate with and export the model, and if not, why. With --json:\n"
-        "architecture, family, parameters, dtype, context_length, supported, problems and the sizes of its parts.");
+        "\nSays whether the engine can load, train, generate with and export the model, and if not, why.\n"
+        "With --json: architecture, family, parameters, dtype, context_length, supported, problems and\n"
+        "the sizes of its parts.");
     inspect->add_flag("--hash", options->wantsHash, "Add the hash of the weights; reads all of them");
     inspect->add_flag("--tensors", options->wantsTensors, "List every tensor");
     inspect->callback([options, &context] {

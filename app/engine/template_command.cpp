@@ -176,16 +176,17 @@ void defineTemplate(CLI::App& command, CommandContext& context) {
     command.footer(
         "\nReads one conversation as JSON on standard input:\n"
         "  {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"tools\": [...]}\n"
-        "Contents are texts, null or lists of typed parts; other keys of a message reach the template as they are.\n"
-        "Keys beside messages and tools are variables of the template, such as enable_thinking, documents or "
-        "bos_token.\n"
+        "Contents are texts, null or lists of typed parts; other keys of a message reach the template as\n"
+        "they are, keys whose value is null do not. Keys beside messages and tools are variables of the\n"
+        "template, such as enable_thinking, documents or bos_token.\n"
         "\nWith --json: \"text\", and \"spans\" that cover it without gaps: start and end are byte offsets in the\n"
         "UTF-8 text, end exclusive; kind is\n"
         "  assistant  what the assistant says; if the template has {% generation %} blocks, what they wrote\n"
         "  input      came out of another message, the tools or a variable\n"
         "  template   written by the template\n"
         "and message is the index of the message it came from, or null.\n"
-        "\nExample: echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}' | whet template --model pocket "
+        "\nExample:\n"
+        "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}' | whet template --template my.jinja "
         "--json");
     command.callback([options, &context] { render(*options, context); });
 }

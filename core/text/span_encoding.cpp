@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace wb::core {
 namespace {
@@ -119,8 +120,21 @@ Encoding SpanEncoder::encodeRange(const RenderedChat& rendered, ByteRange range,
     return result;
 }
 
-Encoding SpanEncoder::encodePrompt(const RenderedChat& prompt) const {
+// The pipeline's special tokens stand for no bytes: those in front for none at the beginning, those behind at the end.
+Encoding SpanEncoder::withSpecials(Encoding encoding, size_t textSize) const {
+    Encoding framed;
+    framed.ids = m_tokenizer.withSpecials(encoding.ids);
+    const auto text = std::ranges::search(framed.ids, encoding.ids);
+    const auto before = static_cast<size_t>(text.begin() - framed.ids.begin());
+    framed.offsets.assign(before, ByteRange{0, 0});
+    framed.offsets.insert(framed.offsets.end(), encoding.offsets.begin(), encoding.offsets.end());
+    framed.offsets.resize(framed.ids.size(), ByteRange{textSize, textSize});
+    return framed;
+}
+
+Encoding SpanEncoder::encodePrompt(const RenderedChat& prompt, PromptReader reader) const {
     Encoding encoding = encodeRange(prompt, {0, prompt.text.size()}, false);
+    if (reader == PromptReader::Encoder) return withSpecials(std::move(encoding), prompt.text.size());
     const SpecialIds& roles = m_tokenizer.specialIds();
     if (roles.addBos && roles.bos && (encoding.ids.empty() || encoding.ids.front() != *roles.bos)) {
         encoding.ids.insert(encoding.ids.begin(), *roles.bos);
@@ -131,6 +145,10 @@ Encoding SpanEncoder::encodePrompt(const RenderedChat& prompt) const {
 
 Encoding SpanEncoder::encodeContinuation(const RenderedChat& rendered, ByteRange range) const {
     return encodeRange(rendered, range, true);
+}
+
+Encoding SpanEncoder::encodeAlone(const RenderedChat& rendered, ByteRange range) const {
+    return encodeRange(rendered, range, false);
 }
 
 Encoding SpanEncoder::encodeTextContinuation(std::string_view text) const {

@@ -102,7 +102,7 @@ core::RunFolder TrainingBench::create(const core::Recipe& recipe) const {
     return core::RunFolder::create(m_folder / "library", recipe);
 }
 
-training::TrainOutcome TrainingBench::train(const core::RunFolder& run, const Sitting& sitting) const {
+training::TrainOutcome trainRun(const core::RunFolder& run, const Sitting& sitting) {
     const core::RunLock lock(run);
     kernels::Runtime runtime = trainingRuntime();
     runtime.allocator().failAfter(sitting.failAllocation);

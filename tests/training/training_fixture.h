@@ -53,6 +53,9 @@ RunRecord recordOf(const core::RunFolder& run);
 // Every step and evaluation of `record` has the bits of the reference, none is missing, and the weights agree.
 void expectSameComputation(const RunRecord& reference, const RunRecord& record);
 
+// Starts or resumes a run. Throws what the trainer throws, CrashForTest at crashAfterStep.
+training::TrainOutcome trainRun(const core::RunFolder& run, const Sitting& sitting = {});
+
 // A model folder "model" (two layers, hidden 32, the vocabulary of the bundled model) and data files.
 class TrainingBench {
 public:
@@ -69,8 +72,9 @@ public:
     core::Recipe loraRecipe() const;
 
     core::RunFolder create(const core::Recipe& recipe) const;
-    // Starts or resumes the run. Throws what the trainer throws, CrashForTest at crashAfterStep.
-    training::TrainOutcome train(const core::RunFolder& run, const Sitting& sitting = {}) const;
+    training::TrainOutcome train(const core::RunFolder& run, const Sitting& sitting = {}) const {
+        return trainRun(run, sitting);
+    }
 
 private:
     TemporaryFolder m_folder;

@@ -107,7 +107,7 @@ DataAudit auditDataset(const Dataset& dataset, std::span<const TokenizedExample>
         if (row.losesTarget) audit.truncatedLines.push_back(line);
         if (row.labelTokens == 0) audit.zeroTargetLines.push_back(line);
         if (row.isEmptyResponse) audit.emptyResponseLines.push_back(line);
-        audit.totalTokens += static_cast<int64_t>(row.ids.size());
+        audit.totalTokens += row.tokens();
         audit.labelTokens += row.labelTokens;
     }
     audit.length = lengthStatistics(lengths);

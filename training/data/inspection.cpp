@@ -117,11 +117,12 @@ std::vector<InspectedRow> sampleRows(const DataInspection& inspection, const cor
         InspectedRow row;
         row.line = example.sourceLine;
         try {
-            row.tokens = exampleTokenizer.tokenize(example, {0, options.trainOn});
+            row.tokens = exampleTokenizer.tokenize(example, {0, options.trainOn, options.answer});
         } catch (const Error&) {
             continue;  // already among the bad lines
         }
         for (const core::TokenId id : row.tokens.ids) row.tokenTexts.push_back(tokenizer.tokenBytes(id));
+        for (const core::TokenId id : row.tokens.sourceIds) row.sourceTexts.push_back(tokenizer.tokenBytes(id));
         samples.push_back(std::move(row));
     }
     return samples;
@@ -171,8 +172,8 @@ DataInspection inspectDataset(const std::filesystem::path& path, const core::Tok
     std::vector<TokenizedExample> rows;
     const bool isText = isRunningText(inspection.dataset);
     if (inspection.promptTemplate && !isText)
-        rows = tokenizeDataset(inspection.dataset, *inspection.promptTemplate, counting, {0, options.trainOn},
-                               options.threads, templateErrors);
+        rows = tokenizeDataset(inspection.dataset, *inspection.promptTemplate, counting,
+                               {0, options.trainOn, options.answer}, options.threads, templateErrors);
     else
         rows = measureRows(inspection.dataset, counting, options.threads);
 

@@ -24,6 +24,7 @@ struct InspectOptions {
     int64_t maxLength = 0;   // 0: 99th percentile of the rows
     int64_t modelLimit = 0;  // longest sequence the model takes; 0: unknown
     core::TrainOn trainOn = core::TrainOn::Response;
+    std::optional<core::AnswerFrame> answer{};  // of an encoder-decoder
     SplitOptions split;
     int sampleRows = 3;  // rows shown token by token
     int threads = 0;     // 0: one per core
@@ -32,8 +33,9 @@ struct InspectOptions {
 // One row as the model sees it.
 struct InspectedRow {
     int64_t line = 0;
-    TokenizedExample tokens;              // uncut
-    std::vector<std::string> tokenTexts;  // bytes of each id, for display
+    TokenizedExample tokens;                 // uncut
+    std::vector<std::string> tokenTexts;     // bytes of each id, for display
+    std::vector<std::string> sourceTexts{};  // the same of what an encoder reads
 };
 
 // What `whet data inspect` shows.

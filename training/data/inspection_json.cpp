@@ -52,11 +52,14 @@ Json sampleJson(const InspectedRow& row) {
     for (size_t i = 0; i < row.tokens.ids.size(); ++i)
         tokens.push_back(
             {{"id", row.tokens.ids[i]}, {"text", row.tokenTexts[i]}, {"trained", row.tokens.trained[i] != 0}});
-    return {{"line", row.line},
-            {"text", row.tokens.rendered.text},
-            {"spans", std::move(spans)},
-            {"prompt_tokens", row.tokens.promptLength},
-            {"tokens", std::move(tokens)}};
+    Json json{{"line", row.line},
+              {"text", row.tokens.rendered.text},
+              {"spans", std::move(spans)},
+              {"prompt_tokens", row.tokens.promptLength},
+              {"tokens", std::move(tokens)}};
+    for (size_t i = 0; i < row.tokens.sourceIds.size(); ++i)
+        json["source_tokens"].push_back({{"id", row.tokens.sourceIds[i]}, {"text", row.sourceTexts[i]}});
+    return json;
 }
 
 Json histogramJson(const std::vector<HistogramBin>& bins) {

@@ -36,8 +36,8 @@ struct Rows {
 Rows tokenizeRows(const Dataset& dataset, const core::PromptTemplate& promptTemplate, const core::Tokenizer& tokenizer,
                   const PrepareOptions& options) {
     Rows rows;
-    rows.examples =
-        tokenizeDataset(dataset, promptTemplate, tokenizer, {0, options.trainOn}, options.threads, rows.templateErrors);
+    rows.examples = tokenizeDataset(dataset, promptTemplate, tokenizer, {0, options.trainOn, options.answer},
+                                    options.threads, rows.templateErrors);
     return rows;
 }
 
@@ -83,8 +83,8 @@ std::vector<int32_t> usableRows(const Dataset& dataset, Rows& rows, int64_t maxL
         if (row.ids.empty()) continue;
         const int64_t line = dataset.examples[i].sourceLine;
         const bool isTooLong = row.fullLength > maxLength;
-        if (options.longRows != core::LongRowPolicy::Shorten || !shortenExample(row, maxLength))
-            cutExample(row, maxLength);
+        if (options.longRows == core::LongRowPolicy::Shorten) shortenExample(row, maxLength);
+        cutExample(row, maxLength);
         if (isTooLong) tooLong.push_back(line);
         if (isTooLong && options.longRows == core::LongRowPolicy::Skip) continue;
         if (row.labelTokens == 0)
@@ -109,7 +109,7 @@ SequenceSet makeSet(const Rows& rows, const std::vector<int32_t>& indices) {
     SequenceSet set;
     for (const int32_t i : indices) {
         const TokenizedExample& row = rows.examples[static_cast<size_t>(i)];
-        set.addExample(row.ids, row.trained, i);
+        addRow(set, row, i);
     }
     return set;
 }
@@ -123,12 +123,21 @@ std::string hashSets(const SequenceSet& train, const SequenceSet& validation) {
             hash.update(std::as_bytes(std::span(batch.cuSeqlens)));
             hash.update(std::as_bytes(std::span(batch.ids)));
             hash.update(std::as_bytes(std::span(batch.labels)));
+            hash.update(std::as_bytes(std::span(batch.source.ids)));
         }
     }
     return hash.finish();
 }
 
 }  // namespace
+
+void addRow(SequenceSet& set, const TokenizedExample& row, int32_t source) {
+    if (row.isPair()) {
+        set.addPair(row.sourceIds, row.ids, row.trained, source);
+    } else {
+        set.addExample(row.ids, row.trained, source);
+    }
+}
 
 PreparedData prepareExamples(const Dataset& dataset, const core::PromptTemplate& promptTemplate,
                              const core::Tokenizer& tokenizer, const PrepareOptions& options) {

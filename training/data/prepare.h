@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ namespace wb::training {
 
 struct PrepareOptions {
     int64_t maxLength = 0;  // tokens per row or window; 0: the 99th percentile of the data (rows), or the model's limit
-    int64_t modelLimit = 0;  // longest sequence the model takes; 0: unknown
+    int64_t modelLimit = 0;                     // longest sequence the model takes; 0: unknown, or any
+    std::optional<core::AnswerFrame> answer{};  // of an encoder-decoder
     core::TrainOn trainOn = core::TrainOn::Response;
     core::LongRowPolicy longRows = core::LongRowPolicy::Shorten;
     core::RowPolicy badLines = core::RowPolicy::Stop;
@@ -38,6 +40,9 @@ struct PreparedData {
     int64_t maxLength = 0;    // as used
     std::string contentHash;  // SHA-256 (hex) of all ids, targets and the split: equal data trains equally
 };
+
+// Adds a tokenised row to a set, as a sequence or as a pair.
+void addRow(SequenceSet& set, const TokenizedExample& row, int32_t source);
 
 // Supervised fine-tuning: tokenises, audits, splits. Throws InvalidArgument if no row is left to train on, or rows
 // teach nothing and the policy is Refuse.

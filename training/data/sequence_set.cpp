@@ -23,8 +23,25 @@ void SequenceSet::addExample(std::span<const core::TokenId> ids, std::span<const
         m_ids.push_back(ids[i]);
         m_flags.push_back(static_cast<uint8_t>((nextIsLabel ? kNextIsLabel : 0) | (i == 0 ? kStartsSequence : 0)));
     }
-    m_examples.push_back({begin, static_cast<int64_t>(m_ids.size()), labels, kIgnoredLabel, source});
+    m_examples.push_back({begin, static_cast<int64_t>(m_ids.size()), labels, kIgnoredLabel, source, 0, 0});
     m_totalLabelTokens += labels;
+}
+
+void SequenceSet::addPair(std::span<const core::TokenId> source, std::span<const core::TokenId> target,
+                          std::span<const uint8_t> trained, int32_t row) {
+    WB_CHECK(!source.empty() && target.size() > 1, "a pair has two sides");
+    // The last id is learnt from the one before it and read by nobody.
+    addExample(target.first(target.size() - 1), trained.first(target.size() - 1), row);
+    Entry& entry = m_examples.back();
+    if (trained.back() != 0) {
+        entry.labelAfterEnd = target.back();
+        m_flags.back() |= kNextIsLabel;
+        ++entry.labelTokens;
+        ++m_totalLabelTokens;
+    }
+    entry.sourceBegin = static_cast<int64_t>(m_sourceIds.size());
+    m_sourceIds.insert(m_sourceIds.end(), source.begin(), source.end());
+    entry.sourceEnd = static_cast<int64_t>(m_sourceIds.size());
 }
 
 void SequenceSet::addWindows(std::span<const core::TokenId> ids, std::span<const int64_t> documentStarts,
@@ -59,7 +76,10 @@ void SequenceSet::addWindows(std::span<const core::TokenId> ids, std::span<const
 }
 
 int64_t SequenceSet::length(size_t example) const {
-    return m_examples.at(example).end - m_examples[example].begin;
+    return m_examples.at(example).length();
+}
+int64_t SequenceSet::sourceLength(size_t example) const {
+    return m_examples.at(example).sourceEnd - m_examples[example].sourceBegin;
 }
 int64_t SequenceSet::labelTokens(size_t example) const {
     return m_examples.at(example).labelTokens;
@@ -70,14 +90,21 @@ int32_t SequenceSet::source(size_t example) const {
 
 std::vector<int64_t> SequenceSet::lengths() const {
     std::vector<int64_t> result(size());
-    for (size_t i = 0; i < size(); ++i) result[i] = m_examples[i].end - m_examples[i].begin;
+    for (size_t i = 0; i < size(); ++i) result[i] = m_examples[i].length();
     return result;
 }
 
 int64_t SequenceSet::longest() const {
     int64_t result = 0;
-    for (const Entry& entry : m_examples) result = std::max(result, entry.end - entry.begin);
+    for (const Entry& entry : m_examples) result = std::max(result, entry.length());
     return result;
+}
+
+void SequenceSet::packSource(PackedSource& packed, std::span<const int32_t> ids) {
+    if (packed.cuSeqlens.empty()) packed.cuSeqlens.push_back(0);
+    packed.ids.insert(packed.ids.end(), ids.begin(), ids.end());
+    for (size_t i = 0; i < ids.size(); ++i) packed.positions.push_back(static_cast<int32_t>(i));
+    packed.cuSeqlens.push_back(static_cast<int32_t>(packed.ids.size()));
 }
 
 PackedBatch SequenceSet::pack(std::span<const int32_t> examples) const {
@@ -113,6 +140,11 @@ PackedBatch SequenceSet::pack(std::span<const int32_t> examples) const {
         }
         closeSequence(index);
         batch.labelTokens += entry.labelTokens;
+        if (entry.sourceEnd > entry.sourceBegin) {
+            packSource(batch.source, std::span(m_sourceIds)
+                                         .subspan(static_cast<size_t>(entry.sourceBegin),
+                                                  static_cast<size_t>(entry.sourceEnd - entry.sourceBegin)));
+        }
     }
     return batch;
 }

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
+#include <utility>
 
 #include "kernels/base/error.h"
 #include "training/data/parallel_for.h"
@@ -87,20 +89,28 @@ void markTrained(TokenizedExample& result, const std::vector<core::TextSpan>& sp
     if (!result.trained.empty()) result.trained.front() = 0;
 }
 
-// The longest run of prompt ids that lie within one input: what a row can spare best.
-void findLongestInput(TokenizedExample& result, const core::RenderedChat& prompt) {
+// The longest run of the prompt's ids that lie within one input: what a row can spare best. bytes: of those ids.
+void findLongestInput(TokenizedExample& result, std::span<const core::ByteRange> bytes,
+                      const core::RenderedChat& prompt) {
     size_t id = 0;
     for (const core::TextSpan& span : prompt.spans) {
         if (span.kind != core::SpanKind::Input) continue;
-        while (id < static_cast<size_t>(result.promptLength) &&
-               (result.bytes[id].begin < span.begin || result.bytes[id].begin == result.bytes[id].end))
-            ++id;
+        while (id < bytes.size() && (bytes[id].begin < span.begin || bytes[id].begin == bytes[id].end)) ++id;
         const size_t begin = id;
-        while (id < static_cast<size_t>(result.promptLength) && result.bytes[id].end <= span.end) ++id;
+        while (id < bytes.size() && bytes[id].begin < bytes[id].end && bytes[id].end <= span.end) ++id;
         if (static_cast<int64_t>(id - begin) <= result.inputEnd - result.inputBegin) continue;
         result.inputBegin = static_cast<int64_t>(begin);
         result.inputEnd = static_cast<int64_t>(id);
     }
+}
+
+// An answer that is context only (weight 0) ends untrained.
+void appendEnd(TokenizedExample& result, core::TokenId end, core::TrainOn trainOn) {
+    const size_t textSize = result.rendered.text.size();
+    const bool isTrained = result.trained.back() != 0 || trainOn == core::TrainOn::All;
+    result.ids.push_back(end);
+    result.bytes.push_back({textSize, textSize});
+    result.trained.push_back(isTrained ? 1 : 0);
 }
 
 bool hasInput(const core::RenderedChat& prompt) {
@@ -172,24 +182,10 @@ TokenizedExample ExampleTokenizer::tokenize(const Example& example, const Tokeni
                         "model would be asked something else than it was taught",
                         m_template.name())};
 
-    core::Encoding ids = m_encoder.encodePrompt(prompt);
-    result.promptLength = static_cast<int64_t>(ids.ids.size());
-    core::Encoding rest = m_encoder.encodeContinuation(result.rendered, {prompt.text.size(), text.size()});
-    result.ids = std::move(ids.ids);
-    result.bytes = std::move(ids.offsets);
-    findLongestInput(result, prompt);
-    result.ids.insert(result.ids.end(), rest.ids.begin(), rest.ids.end());
-    result.bytes.insert(result.bytes.end(), rest.offsets.begin(), rest.offsets.end());
-    markTrained(result, result.rendered.spans, options.trainOn);
-
-    const bool isText = standsForItself(m_dataset, example, m_template);
-    const auto& eos = m_tokenizer.specialIds().eos;
-    if ((m_template.encoding().appendsEos || isText) && eos && !result.ids.empty()) {
-        // An answer that is context only (weight 0) ends untrained.
-        const bool isTrained = result.trained.back() != 0 || options.trainOn == core::TrainOn::All;
-        result.ids.push_back(*eos);
-        result.bytes.push_back({text.size(), text.size()});
-        result.trained.push_back(isTrained ? 1 : 0);
+    if (options.answer) {
+        fillPair(result, prompt, options);
+    } else {
+        fillSequence(result, prompt, example, options);
     }
     result.isEmptyResponse = isBlank(responseText(m_dataset, example, m_template));
     result.contentHash = textHash(text);
@@ -198,47 +194,125 @@ TokenizedExample ExampleTokenizer::tokenize(const Example& example, const Tokeni
     return result;
 }
 
+void ExampleTokenizer::fillSequence(TokenizedExample& result, const core::RenderedChat& prompt, const Example& example,
+                                    const TokenizeOptions& options) const {
+    core::Encoding ids = m_encoder.encodePrompt(prompt);
+    result.promptLength = static_cast<int64_t>(ids.ids.size());
+    const core::Encoding rest =
+        m_encoder.encodeContinuation(result.rendered, {prompt.text.size(), result.rendered.text.size()});
+    result.ids = std::move(ids.ids);
+    result.bytes = std::move(ids.offsets);
+    findLongestInput(result, result.bytes, prompt);
+    result.ids.insert(result.ids.end(), rest.ids.begin(), rest.ids.end());
+    result.bytes.insert(result.bytes.end(), rest.offsets.begin(), rest.offsets.end());
+    markTrained(result, result.rendered.spans, options.trainOn);
+
+    const bool isText = standsForItself(m_dataset, example, m_template);
+    const auto& eos = m_tokenizer.specialIds().eos;
+    if ((m_template.encoding().appendsEos || isText) && eos && !result.ids.empty())
+        appendEnd(result, *eos, options.trainOn);
+}
+
+void ExampleTokenizer::fillPair(TokenizedExample& result, const core::RenderedChat& prompt,
+                                const TokenizeOptions& options) const {
+    if (prompt.text.empty())
+        throw Error{ErrorCode::InvalidArgument,
+                    "this row has no prompt for the model's encoder to read: give it a prompt and a response"};
+    const core::AnswerFrame& frame = *options.answer;
+    core::Encoding source = m_encoder.encodePrompt(prompt, core::PromptReader::Encoder);
+    result.sourceIds = std::move(source.ids);
+    result.sourceBytes = std::move(source.offsets);
+    findLongestInput(result, result.sourceBytes, prompt);
+    const auto isBehind = [&](const core::ByteRange& range) { return range.begin == prompt.text.size(); };
+    result.sourceTail = std::find_if_not(result.sourceBytes.rbegin(), result.sourceBytes.rend(), isBehind) -
+                        result.sourceBytes.rbegin();
+
+    const size_t begin = prompt.text.size();
+    result.promptLength = 1;
+    result.ids = {frame.start};
+    if (frame.first) result.ids.push_back(*frame.first);
+    result.bytes.assign(result.ids.size(), {begin, begin});
+    const core::Encoding answer = m_encoder.encodeAlone(result.rendered, {begin, result.rendered.text.size()});
+    result.ids.insert(result.ids.end(), answer.ids.begin(), answer.ids.end());
+    result.bytes.insert(result.bytes.end(), answer.offsets.begin(), answer.offsets.end());
+    markTrained(result, result.rendered.spans, options.trainOn);
+    if (frame.end) appendEnd(result, *frame.end, options.trainOn);
+    // The model writes its first token like the others.
+    if (frame.first) result.trained[1] = result.trained.back();
+}
+
+int64_t TokenizedExample::decoderRows() const {
+    const auto count = static_cast<int64_t>(ids.size());
+    return isPair() && count > 0 ? count - 1 : count;
+}
+
+int64_t TokenizedExample::longestSide() const {
+    return std::max(static_cast<int64_t>(sourceIds.size()), decoderRows());
+}
+
 TokenizedExample tokenizeExample(const Dataset& dataset, const Example& example,
                                  const core::PromptTemplate& promptTemplate, const core::Tokenizer& tokenizer,
                                  const TokenizeOptions& options) {
     return ExampleTokenizer(dataset, promptTemplate, tokenizer).tokenize(example, options);
 }
 
+namespace {
+
+// Tokens of the side that holds the prompt.
+int64_t promptSide(const TokenizedExample& example) {
+    return static_cast<int64_t>(example.isPair() ? example.sourceIds.size() : example.ids.size());
+}
+
+// Elements [begin, end) of every list that has some.
+void dropRange(int64_t begin, int64_t end, auto&... lists) {
+    const auto drop = [&](auto& list) {
+        if (!list.empty()) list.erase(list.begin() + begin, list.begin() + end);
+    };
+    (drop(lists), ...);
+}
+
+bool anyTrained(const TokenizedExample& example, int64_t from) {
+    return std::any_of(example.trained.begin() + from, example.trained.end(),
+                       [](uint8_t isTrained) { return isTrained != 0; });
+}
+
+}  // namespace
+
 bool canShorten(const TokenizedExample& example, int64_t maxLength) {
-    const int64_t excess = static_cast<int64_t>(example.ids.size()) - maxLength;
+    const int64_t excess = promptSide(example) - maxLength;
     return maxLength > 0 && excess > 0 && excess < example.inputEnd - example.inputBegin;
 }
 
 bool shortenExample(TokenizedExample& example, int64_t maxLength) {
     if (!canShorten(example, maxLength)) return false;
-    const int64_t excess = static_cast<int64_t>(example.ids.size()) - maxLength;
-    const auto dropEnd = [&](auto& perId) {
-        if (perId.empty()) return;
-        perId.erase(perId.begin() + (example.inputEnd - excess), perId.begin() + example.inputEnd);
-    };
-    example.fullLength = std::max(example.fullLength, static_cast<int64_t>(example.ids.size()));
-    dropEnd(example.ids);
-    dropEnd(example.trained);
-    dropEnd(example.bytes);
+    const int64_t excess = promptSide(example) - maxLength;
+    const int64_t begin = example.inputEnd - excess;
+    example.fullLength = std::max(example.fullLength, example.longestSide());
+    if (example.isPair()) {
+        dropRange(begin, example.inputEnd, example.sourceIds, example.sourceBytes);
+    } else {
+        dropRange(begin, example.inputEnd, example.ids, example.trained, example.bytes);
+        example.promptLength -= excess;
+    }
     example.inputEnd -= excess;
-    example.promptLength -= excess;
     example.isShortened = true;
     example.labelTokens = std::count(example.trained.begin(), example.trained.end(), uint8_t{1});
     return true;
 }
 
 void cutExample(TokenizedExample& example, int64_t maxLength) {
-    const auto length = static_cast<int64_t>(example.ids.size());
-    example.fullLength = std::max(example.fullLength, length);
-    if (maxLength > 0 && length > maxLength) {
-        const auto limit = static_cast<size_t>(maxLength);
+    example.fullLength = std::max(example.fullLength, example.longestSide());
+    if (maxLength > 0 && promptSide(example) > maxLength && example.isPair()) {
         example.isTruncated = true;
-        example.losesTarget =
-            example.losesTarget || std::any_of(example.trained.begin() + maxLength, example.trained.end(),
-                                               [](uint8_t isTrained) { return isTrained != 0; });
-        example.ids.resize(limit);
-        example.trained.resize(limit);
-        if (!example.bytes.empty()) example.bytes.resize(limit);
+        const int64_t tail = std::min(example.sourceTail, maxLength - 1);
+        dropRange(maxLength - tail, promptSide(example) - tail, example.sourceIds, example.sourceBytes);
+    }
+    if (maxLength > 0 && example.decoderRows() > maxLength) {
+        const auto length = static_cast<int64_t>(example.ids.size());
+        const int64_t limit = maxLength + length - example.decoderRows();
+        example.isTruncated = true;
+        example.losesTarget = example.losesTarget || anyTrained(example, limit);
+        dropRange(limit, length, example.ids, example.trained, example.bytes);
     }
     example.labelTokens = std::count(example.trained.begin(), example.trained.end(), uint8_t{1});
 }
@@ -257,6 +331,7 @@ std::vector<TokenizedExample> tokenizeDataset(const Dataset& dataset, const core
                 result[row] = exampleTokenizer.tokenize(dataset.examples[row], options);
                 result[row].rendered = {};
                 result[row].bytes = {};
+                result[row].sourceBytes = {};
             } catch (const Error& error) {
                 if (error.code() != ErrorCode::InvalidArgument) throw;
                 problems[row] = error.what();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plain language modelling: every token of running text is learnt from those before it.
+#include "kernels/base/error.h"
 #include "training/data/templated_dataset.h"
 #include "training/objectives/objectives.h"
 
@@ -7,6 +8,11 @@ namespace wb::training {
 
 ObjectiveData prepareLanguageModel(const ObjectiveInput& input) {
     const core::Recipe& recipe = input.recipe;
+    if (input.answer) {
+        throw Error{ErrorCode::Unsupported,
+                    "objective lm is not supported for encoder-decoders: their decoder answers a prompt. Use objective "
+                    "sft with rows of prompt and response"};
+    }
     LoadOptions load;
     load.format = recipe.format;
     load.maxLineBytes = int64_t{1} << 30;  // running text may come without line breaks

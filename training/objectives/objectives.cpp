@@ -31,6 +31,7 @@ PrepareOptions prepareOptionsOf(const ObjectiveInput& input) {
     const core::Recipe& recipe = input.recipe;
     return {.maxLength = recipe.maxLength,
             .modelLimit = input.modelLimit,
+            .answer = input.answer,
             .trainOn = recipe.trainOn,
             .longRows = recipe.longRows,
             .badLines = recipe.badLines,

@@ -12,8 +12,9 @@ namespace wb::training {
 struct ObjectiveInput {
     const core::Recipe& recipe;
     const core::Tokenizer& tokenizer;
-    std::filesystem::path modelFolder;  // for the model's own template; empty from scratch
-    int64_t modelLimit = 0;             // longest sequence the model takes
+    std::filesystem::path modelFolder;          // for the model's own template; empty from scratch
+    int64_t modelLimit = 0;                     // longest sequence the model takes; 0: any
+    std::optional<core::AnswerFrame> answer{};  // of an encoder-decoder
     int threads = 0;
 };
 

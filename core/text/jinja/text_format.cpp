@@ -36,8 +36,8 @@ public:
     }
 
     void expectAllUsed() const {
-        // As Python has it, a list may stay unused, too.
-        const bool mayStay = m_values.asMap() || (m_values.asList() && !m_tuple);
+        // As Python has it, a list or something undefined may stay unused, too.
+        const bool mayStay = m_values.asMap() || (m_values.asList() && !m_tuple) || m_values.isUndefined();
         if (m_tuple ? m_used < m_tuple->items.size() : m_used == 0 && !mayStay)
             fail("%: more values than the pattern has places");
     }

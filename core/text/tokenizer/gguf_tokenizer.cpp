@@ -106,6 +106,11 @@ std::unique_ptr<Tokenizer> makeSentencePiece(const GgufFile& file, SentencePiece
     TokenizerSettings settings;
     settings.addBos = file.boolean("tokenizer.ggml.add_bos_token").value_or(!isUnigram);
     settings.addEos = file.boolean("tokenizer.ggml.add_eos_token").value_or(isUnigram);
+    // Tokens that a user added are cut out before the pieces are looked for, and take no space from their neighbours.
+    for (size_t id = 0; id < model.pieces.size(); ++id) {
+        if (vocabulary.types[id] == PieceType::UserDefined)
+            settings.addedTokens.push_back({.id = static_cast<TokenId>(id), .content = model.pieces[id].text});
+    }
     return makeSentencePieceTokenizer(serialiseSentencePieceModel(model), vocabulary.source, settings);
 }
 
