@@ -250,7 +250,7 @@ private:
                  .strideC = m_args.vocabularySize,
                  .bias = m_args.bias.data},
                 DType::F32);
-        // Rows that only fill the chunk hold the bias now; as gradients they must be zeros, not bits read as BF16.
+        // Rows that only fill the chunk hold the bias now, perhaps an infinite one; as gradients they must be zeros.
         if (m_args.bias.isPresent()) {
             std::fill(logits + count * m_args.vocabularySize, logits + padded * m_args.vocabularySize, 0.0F);
         }

@@ -210,6 +210,25 @@ TEST_P(FusedOpsTest, lossSurvivesHugeLogits) {
     }
 }
 
+// Some models rule a token out by a bias of minus infinity. Rows that fill a chunk up have that bias too.
+TEST_P(FusedOpsTest, infiniteBiasRulesATokenOutAndLeavesGradientsFinite) {
+    std::vector<testing::TensorSpec> specs = lossSpecs(3, 21, 4);
+    specs.push_back({"bias", {21}});
+    specs.push_back({"dBias", {21}, TensorKind::Sums, TensorRole::Accumulated, 0, 0});
+    TensorBank t(specs, GetParam());
+    fill(context(), {{t.at("bias").as<std::byte>() + dtypeBytes(GetParam(), 7), GetParam(), {1}},
+                     -std::numeric_limits<float>::infinity()});
+    LmHeadLossArgs args = lossArgs(t);
+    args.bias = t.at("bias");
+    args.dBias = t.at("dBias");
+    lmHeadLoss(context(), args);
+    for (const char* name : {"losses", "dHidden", "dWeight", "dBias"}) {
+        for (const double value : t.values(name)) EXPECT_TRUE(std::isfinite(value)) << name;
+    }
+    EXPECT_EQ(t.values("dBias")[7], 0.0);
+    for (size_t c = 0; c < 4; ++c) EXPECT_EQ(t.values("dWeight")[7 * 4 + c], 0.0);
+}
+
 TEST_P(FusedOpsTest, nanInHiddenReachesLossAndGradients) {
     TensorBank t(lossSpecs(3, 21, 4), GetParam());
     fill(context(), {{t.at("hidden").data, GetParam(), {1}}, kNan});

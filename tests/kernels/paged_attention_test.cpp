@@ -145,6 +145,7 @@ std::vector<AttentionCase> pagedCases() {
     }
     for (AttentionCase& c : cases) c.options.isCausal = true;
     // Cross-attention: every query sees all keys.
+    cases.push_back({"cross_over_spans", {600}, {600}, 1, 1, 8, {}});
     cases.push_back({"cross", {3, 1, 0, 70}, {90, 5, 7, 600}, 4, 2, 16, {}});
     return cases;
 }

@@ -61,6 +61,26 @@ TEST(ExpertOps, gradientsOfTheRouterAlone) {
     });
 }
 
+// What the experts returned is kept only for a router that learns.
+TEST(ExpertOps, aFrozenRouterKeepsNoRows) {
+    OpBench bench;
+    const Tensor logits = bench.tensor({64, 4}, -2, 2);
+    const auto keptBytes = [&](const Context& context, const Var& routed) {
+        const ExpertRouting routing = routeExperts(context, routed, 2, RoutingWeights::Softmax);
+        Tensor rows = bench.tensor({128, 32});
+        const int64_t before = bench.runtime().allocator().stats().liveBytes;
+        const auto size = static_cast<int64_t>(rows.bytes());
+        Var leaf = context.tape->leaf(std::move(rows));
+        const Var out = combineRows(context, leaf, routing);
+        leaf = {};
+        return bench.runtime().allocator().stats().liveBytes - before + size - static_cast<int64_t>(out.value.bytes());
+    };
+    Tape tape(bench.device());
+    const Context context{bench.device(), &tape};
+    EXPECT_EQ(keptBytes(context, {logits}), 0);
+    EXPECT_EQ(keptBytes(context, tape.leaf(logits)), 128 * 32 * 8);
+}
+
 TEST(ExpertOps, gradientsOfScaledRows) {
     OpBench bench;
     const Tensor constant = bench.tensor({5, 3});
