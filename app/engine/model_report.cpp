@@ -54,13 +54,22 @@ std::string textOf(const json& config, std::initializer_list<const char*> keys) 
     return {};
 }
 
+// "bfloat16" of a config.json under the name the engine has for it.
+std::string engineDtype(const std::string& name) {
+    constexpr std::pair<std::string_view, DType> kNames[] = {
+        {"float32", DType::F32}, {"float16", DType::F16}, {"bfloat16", DType::BF16}};
+    for (const auto& [known, dtype] : kNames)
+        if (name == known) return std::string(dtypeName(dtype));
+    return name;
+}
+
 // What a config.json says about itself, whether the engine knows the family or not.
 void describeFromConfig(const std::filesystem::path& path, ModelReport& report) {
     std::ifstream file{path, std::ios::binary};
     const json config = json::parse(file, nullptr, false);
     if (!config.is_object()) throw Error{ErrorCode::CorruptFile, fmt::format("{}: not a JSON object", path.string())};
     report.family = textOf(config, {"model_type"});
-    report.dtype = textOf(config, {"dtype", "torch_dtype"});
+    report.dtype = engineDtype(textOf(config, {"dtype", "torch_dtype"}));
     const auto names = config.find("architectures");
     if (names != config.end() && names->is_array() && !names->empty() && names->front().is_string())
         report.architecture = names->front().get<std::string>();

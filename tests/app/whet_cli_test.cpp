@@ -287,7 +287,7 @@ TEST(WhetModels, inspectAnswersForAModelTheEngineLacks) {
     const json report = onlyObject(result);
     EXPECT_EQ(report.at("architecture"), "WibbleForCausalLM");
     EXPECT_EQ(report.at("family"), "wibble");
-    EXPECT_EQ(report.at("dtype"), "bfloat16");
+    EXPECT_EQ(report.at("dtype"), "BF16");
     EXPECT_EQ(report.at("context_length"), 64);
     EXPECT_EQ(report.at("supported").at("load"), false);
     EXPECT_EQ(report.at("supported").at("train_lora"), false);
@@ -323,7 +323,7 @@ TEST(WhetModels, inspectDescribesTheStoriesModel) {
     EXPECT_EQ(report.at("parameters"), 260032);
     EXPECT_EQ(report.at("architecture"), "LlamaForCausalLM");
     EXPECT_EQ(report.at("family"), "llama");
-    EXPECT_EQ(report.at("dtype"), "f32");
+    EXPECT_EQ(report.at("dtype"), "F32");
     EXPECT_EQ(report.at("context_length"), 512);
     for (const char* what : {"load", "train_full", "train_lora", "generate", "export"})
         EXPECT_EQ(report.at("supported").at(what), true) << what;
