@@ -67,6 +67,7 @@ int64_t TuningModel::parameterCount() {
 }
 
 int64_t TuningModel::trainableCount() const {
+    if (m_adapter) return m_adapter->parameterCount();
     int64_t count = 0;
     for (const core::Parameter* parameter : m_optimizer->parameters())
         count += m_model->storedValue(*parameter).count();
@@ -75,11 +76,7 @@ int64_t TuningModel::trainableCount() const {
 
 std::vector<core::NamedTensor> TuningModel::trainedTensors() {
     if (!m_adapter) return core::storedWeights(*m_model);
-    std::vector<core::NamedTensor> tensors;
-    m_adapter->visitParameters([&tensors](core::Parameter& parameter) {
-        tensors.push_back({parameter.name, parameter.value});
-    });
-    return tensors;
+    return m_adapter->storedTensors();
 }
 
 std::vector<core::NamedTensor> TuningModel::optimizerTensors() {

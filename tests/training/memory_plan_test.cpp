@@ -48,6 +48,18 @@ INSTANTIATE_TEST_SUITE_P(
     Recipes, MemoryPlanTest,
     testing::Values(PlanCase{"full", [](core::Recipe&) {}}, PlanCase{"lora", asLora},
                     PlanCase{"fullBf16", [](core::Recipe& recipe) { recipe.dtype = DType::BF16; }},
+                    PlanCase{"dora",
+                             [](core::Recipe& recipe) {
+                                 asLora(recipe);
+                                 recipe.useDora = true;
+                             }},
+                    PlanCase{"doraAndWholeModules",
+                             [](core::Recipe& recipe) {
+                                 asLora(recipe);
+                                 recipe.useDora = true;
+                                 recipe.loraBias = core::LoraBias::All;
+                                 recipe.modulesToSave = "lm_head,embed_tokens,norm";
+                             }},
                     PlanCase{"loraBf16Recomputing",
                              [](core::Recipe& recipe) {
                                  asLora(recipe);

@@ -21,6 +21,7 @@ struct ResumeCase {
     core::TuneMethod method;
     DType dtype;
     bool isRecomputing;
+    bool trainsMore = false;  // magnitudes, biases and the head beside the adapter
 };
 
 class ResumeTest : public testing::TestWithParam<ResumeCase> {
@@ -32,6 +33,11 @@ protected:
         recipe.evalEvery = 5;
         recipe.checkpointEvery = 3;
         recipe.weightDecay = 0.01;
+        if (GetParam().trainsMore) {
+            recipe.useDora = true;
+            recipe.loraBias = core::LoraBias::All;
+            recipe.modulesToSave = "lm_head,norm";
+        }
         return recipe;
     }
     void crash(const core::RunFolder& run, int64_t step) const {
@@ -43,6 +49,8 @@ protected:
 INSTANTIATE_TEST_SUITE_P(Methods, ResumeTest,
                          testing::Values(ResumeCase{"full", core::TuneMethod::Full, DType::F32, false},
                                          ResumeCase{"lora", core::TuneMethod::Lora, DType::F32, false},
+                                         ResumeCase{"doraAndMore", core::TuneMethod::Lora, DType::F32, false, true},
+                                         ResumeCase{"doraAndMoreBf16", core::TuneMethod::Lora, DType::BF16, true, true},
                                          ResumeCase{"fullBf16", core::TuneMethod::Full, DType::BF16, false},
                                          ResumeCase{"loraBf16", core::TuneMethod::Lora, DType::BF16, true}),
                          [](const auto& test) { return test.param.name; });
