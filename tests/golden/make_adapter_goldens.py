@@ -82,6 +82,7 @@ CASES = [
     Case("llama_saved_tables", "llama", {**LIST, "modules_to_save": ["lm_head", "embed_tokens"]}),
     Case("llama_saved_projection", "llama", {**LIST, "modules_to_save": ["0.mlp.up_proj", "v_proj"]}),
     Case("llama_saved_norms", "llama", {**LIST, "modules_to_save": ["norm", "post_attention_layernorm"]}),
+    Case("qwen3_saved_head_norms", "qwen3", {**LIST, "modules_to_save": ["q_norm", "k_norm"]}),
     Case("llama_tied_saved_head", "llama_tied", {**LIST, "modules_to_save": ["lm_head"]}, can_merge=False),
     Case("llama_tied_saved_embedding", "llama_tied", {**LIST, "modules_to_save": ["embed_tokens"]}, can_merge=False),
     Case("gpt2_saved_conv", "gpt2", {"r": 4, "target_modules": ["c_attn"], "fan_in_fan_out": True, "modules_to_save": ["c_fc"]}),
