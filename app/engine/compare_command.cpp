@@ -67,13 +67,13 @@ void run(const Options& options, CommandContext& context) {
     const std::vector<Pane> panes{{"base", host.base(modelPath)}, {"tuned", host.tuned(modelPath, source)}};
     const LoadedModel& loaded = *panes.front().variant.loaded;
     const TemplateChoice choice = chooseTemplate(options.arguments.templateName, source);
-    const PromptRenderer renderer(*loaded.tokenizer, choice.name, loaded.path);
+    const PromptRenderer renderer(loaded, choice.name);
 
     runtime.profiler().setEnabled(true);
     Comparison comparison{.paneNames = {"base", "tuned"}, .prompts = {}, .kernels = {}};
+    const inference::GenerationOptions generation = options.arguments.optionsFor(loaded);
     for (ModelPrompt& prompt : readPrompts(options, renderer)) {
-        std::vector<PaneResult> results =
-            comparePanes(host, panes, {prompt, prompt}, options.arguments.generation, CrossScoring::On);
+        std::vector<PaneResult> results = comparePanes(host, panes, {prompt, prompt}, generation, CrossScoring::On);
         comparison.prompts.push_back({std::move(prompt), std::move(results)});
     }
     comparison.kernels = runtime.profiler().summary();

@@ -69,7 +69,12 @@ std::vector<std::unique_ptr<ModelGroup>> groupPanes(const std::vector<Pane>& pan
         }
         GenerationRequest request{prompts[pane].ids, panes[pane].variant.adapter, options};
         request.options.stop.insert(request.options.stop.end(), prompts[pane].stop.begin(), prompts[pane].stop.end());
-        request.options.eosIds = eosIdsOf(loaded);
+        addModelRules(request.options, loaded);
+        if (!prompts[pane].answerIds.empty()) {
+            request.decoderPrompt = {loaded.source.config().decoderStart()};
+            request.decoderPrompt.insert(request.decoderPrompt.end(), prompts[pane].answerIds.begin(),
+                                         prompts[pane].answerIds.end());
+        }
         (*found)->add(pane, std::move(request));
     }
     return groups;
@@ -94,6 +99,12 @@ void scoreUnderOthers(ModelHost& host, const std::vector<Pane>& panes, const std
 
 }  // namespace
 
+core::Provenance provenanceOf(const Variant& variant, inference::GenerationOptions options) {
+    addModelRules(options, *variant.loaded);
+    return {variant.modelHash(), variant.adapterHash(), options.describeSampler(),
+            static_cast<int64_t>(options.sampler.seed)};
+}
+
 std::vector<PaneResult> comparePanes(ModelHost& host, const std::vector<Pane>& panes,
                                      const std::vector<ModelPrompt>& prompts,
                                      const inference::GenerationOptions& options, CrossScoring scoring,
@@ -111,8 +122,7 @@ std::vector<PaneResult> comparePanes(ModelHost& host, const std::vector<Pane>& p
     std::vector<PaneResult> results(panes.size());
     for (const auto& group : groups) group->collect(results);
     for (size_t pane = 0; pane < panes.size(); ++pane) {
-        results[pane].provenance = {panes[pane].variant.modelHash(), panes[pane].variant.adapterHash(),
-                                    options.describeSampler(), static_cast<int64_t>(options.sampler.seed)};
+        results[pane].provenance = provenanceOf(panes[pane].variant, options);
     }
     if (scoring == CrossScoring::On) scoreUnderOthers(host, panes, prompts, options, results);
     return results;

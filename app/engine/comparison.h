@@ -44,6 +44,9 @@ public:
 
 enum class CrossScoring { Off, On };
 
+// The stamp of what a pane shows: weights, sampler, rules of the model.
+core::Provenance provenanceOf(const Variant& variant, inference::GenerationOptions options);
+
 // Runs all panes on one prompt. Panes of the same loaded model decode as one batch; different models take turns token
 // by token, so that all panes stream together. `prompts` has one entry per pane (their tokenizers may differ).
 std::vector<PaneResult> comparePanes(ModelHost& host, const std::vector<Pane>& panes,

@@ -10,6 +10,7 @@
 
 #include "app/engine/model_paths.h"
 #include "core/format/hf_config.h"
+#include "core/model/architectures/architectures.h"
 #include "core/text/tokenizer.h"
 #include "training/data/inspection.h"
 
@@ -28,7 +29,7 @@ struct Options {
 // The longest sequence a model folder states, or 0 if there is only a tokenizer.
 int64_t modelLimit(const std::filesystem::path& model) {
     try {
-        return core::readModelConfig(model).maxPositions;
+        return core::positionLimitOf(core::readModelConfig(model)).value_or(0);
     } catch (const Error&) {
         return 0;  // a tokenizer file or folder is enough to count tokens
     }
@@ -104,6 +105,7 @@ void inspect(const Options& options, CommandContext& context) {
         tokenizer = core::loadTokenizer(model);
         inspectOptions.modelFolder = model;
         inspectOptions.modelLimit = modelLimit(model);
+        inspectOptions.answer = core::readAnswerFrame(model, *tokenizer);
     }
     const training::DataInspection inspection = training::inspectDataset(options.file, tokenizer.get(), inspectOptions);
     context.print(textReport(inspection));

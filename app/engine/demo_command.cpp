@@ -46,8 +46,7 @@ Json evaluationJson(const DataEvaluation& evaluation) {
 Comparison compareOnTest(ModelHost& host, kernels::Runtime& runtime, const std::vector<Pane>& panes,
                          const fs::path& testFile, const core::Recipe& recipe) {
     const LoadedModel& loaded = *panes.front().variant.loaded;
-    std::vector<ModelPrompt> prompts =
-        PromptRenderer(*loaded.tokenizer, recipe.templateName, loaded.path).readFile(testFile);
+    std::vector<ModelPrompt> prompts = PromptRenderer(loaded, recipe.templateName).readFile(testFile);
     prompts.resize(std::min<size_t>(prompts.size(), kShownPrompts));
     runtime.profiler().reset();
     runtime.profiler().setEnabled(true);

@@ -73,14 +73,15 @@ std::vector<std::vector<core::Alternative>> alternativesOf(
 
 ModelPrompt renderPrompt(const core::PromptSpec& spec, const core::GenerationSettings& settings,
                          const LoadedModel& loaded) {
-    const PromptRenderer renderer(*loaded.tokenizer, spec.templateName, loaded.path);
+    const PromptRenderer renderer(loaded, spec.templateName);
     ModelPrompt prompt;
     if (!spec.fields.empty()) {
         prompt = renderer.render(core::PromptColumns(spec.fields.begin(), spec.fields.end()));
     } else {
         prompt = renderer.render(spec.text, spec.system);
     }
-    prompt.ids.insert(prompt.ids.end(), settings.continuationIds.begin(), settings.continuationIds.end());
+    std::vector<core::TokenId>& continued = loaded.model->isEncoderDecoder() ? prompt.answerIds : prompt.ids;
+    continued.insert(continued.end(), settings.continuationIds.begin(), settings.continuationIds.end());
     return prompt;
 }
 
@@ -247,10 +248,8 @@ void EngineServer::compare(const std::string& id, const std::vector<core::PaneSp
         panes.push_back({specs[i].name, variantOf(specs[i])});
         const Variant& variant = panes.back().variant;
         prompts.push_back(renderPrompt(prompt, settings, *variant.loaded));
-        const core::Provenance provenance{variant.modelHash(), variant.adapterHash(), options.describeSampler(),
-                                          settings.seed};
-        reply(id, core::PaneStartedReply{static_cast<int64_t>(i), specs[i].name, provenance, prompts.back().text,
-                                         prompts.back().ids});
+        reply(id, core::PaneStartedReply{static_cast<int64_t>(i), specs[i].name, provenanceOf(variant, options),
+                                         prompts.back().text, prompts.back().ids});
     }
     m_runtime.profiler().reset();
     m_runtime.profiler().setEnabled(true);

@@ -7,9 +7,10 @@
 #include <chrono>
 #include <cmath>
 
-#include "core/text/span_encoding.h"
+#include "core/text/answer_frame.h"
 #include "inference/generation_session.h"
 #include "kernels/base/error.h"
+#include "training/data/prepare.h"
 #include "training/data/templated_dataset.h"
 #include "training/data/tokenized_example.h"
 #include "training/steps.h"
@@ -75,17 +76,20 @@ public:
 private:
     void addRow(const training::TemplatedDataset& loaded, const training::Example& example,
                 const core::SpanEncoder& encoder) {
-        const training::TokenizedExample row =
-            training::tokenizeExample(loaded.dataset, example, loaded.promptTemplate, *m_variant.loaded->tokenizer, {});
-        const int64_t limit = m_variant.loaded->source.config().maxPositions;
-        if (static_cast<int64_t>(row.ids.size()) > limit) {
+        const core::ModelSource& source = m_variant.loaded->source;
+        const core::Tokenizer& tokenizer = *m_variant.loaded->tokenizer;
+        const training::TokenizedExample row = training::tokenizeExample(
+            loaded.dataset, example, loaded.promptTemplate, tokenizer,
+            {.answer = core::answerFrameOf(source.config(), source.generationConfig(), tokenizer)});
+        const std::optional<int64_t> limit = m_variant.loaded->model->positionLimit();
+        if (limit && row.longestSide() > *limit) {
             throw Error{ErrorCode::InvalidArgument,
                         fmt::format("the row at line {} has {} tokens, the model takes {}; shorten it or leave it out",
-                                    example.sourceLine, row.ids.size(), limit)};
+                                    example.sourceLine, row.longestSide(), *limit)};
         }
-        m_sequences.addExample(row.ids, row.trained, static_cast<int32_t>(m_questions.size()));
+        training::addRow(m_sequences, row, static_cast<int32_t>(m_questions.size()));
         const core::RenderedChat prompt = training::renderExamplePrompt(loaded.dataset, example, loaded.promptTemplate);
-        m_questions.push_back({encoder.encodePrompt(prompt).ids,
+        m_questions.push_back({encoder.encodePrompt(prompt, core::promptReaderOf(source.config())).ids,
                                trimmed(training::responseText(loaded.dataset, example, loaded.promptTemplate)),
                                static_cast<int64_t>(row.ids.size()) - row.promptLength});
     }
@@ -93,9 +97,12 @@ private:
     int64_t newTokens(const Question& question) const {
         if (m_options.maxNewTokens > 0) return m_options.maxNewTokens;
         const auto longest = std::ranges::max(m_questions, {}, &Question::answerTokens).answerTokens;
-        const int64_t room =
-            m_variant.loaded->source.config().maxPositions - static_cast<int64_t>(question.promptIds.size());
-        return std::max<int64_t>(std::min(longest + kSpareTokens, room), 1);
+        const core::LanguageModel& model = *m_variant.loaded->model;
+        const std::optional<int64_t> limit = model.positionLimit();
+        if (!limit) return longest + kSpareTokens;
+        // An encoder-decoder's answer has all positions but that of its start token.
+        const int64_t before = model.isEncoderDecoder() ? 1 : static_cast<int64_t>(question.promptIds.size());
+        return std::max<int64_t>(std::min(longest + kSpareTokens, *limit - before), 1);
     }
 
     int64_t countExact() {
@@ -107,7 +114,7 @@ private:
                 inference::GenerationRequest request{m_questions[i].promptIds, m_variant.adapter, {}};
                 request.options.maxNewTokens = newTokens(m_questions[i]);
                 request.options.stop = m_stops;
-                request.options.eosIds = eosIdsOf(*m_variant.loaded);
+                addModelRules(request.options, *m_variant.loaded);
                 requests.push_back(std::move(request));
             }
             inference::GenerationSession session(m_host.context(), *m_variant.loaded->model,

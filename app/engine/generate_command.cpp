@@ -42,8 +42,8 @@ private:
     size_t m_shown = 0;
 };
 
-void printOutputs(const CommandContext& context, const Options& options, const PaneResult& result) {
-    const inference::GenerationOptions& generation = options.arguments.generation;
+void printOutputs(const CommandContext& context, const inference::GenerationOptions& generation,
+                  const PaneResult& result) {
     if (generation.numBeams == 1 && generation.numReturn == 1) {
         context.print("\n");
     } else {
@@ -68,17 +68,18 @@ void run(const Options& options, CommandContext& context) {
         variant = host.tuned(modelPath, *source);
     }
     const TemplateChoice choice = chooseTemplate(options.arguments.templateName, source);
-    const PromptRenderer renderer(*variant.loaded->tokenizer, choice.name, variant.loaded->path);
+    const PromptRenderer renderer(*variant.loaded, choice.name);
     // The answer is all there is on standard output.
     if (choice.origin == TemplateChoice::Origin::Run) spdlog::info("template: {}", choice.describe(renderer));
     const ModelPrompt prompt = renderer.render(options.prompt);
 
     TextStreamer streamer(context);
-    const bool streams = options.arguments.generation.numBeams == 1 && options.arguments.generation.numReturn == 1;
-    const PaneResult result = comparePanes(host, {{"model", variant}}, {prompt}, options.arguments.generation,
-                                           CrossScoring::Off, streams ? &streamer : nullptr)
-                                  .front();
-    printOutputs(context, options, result);
+    const inference::GenerationOptions generation = options.arguments.optionsFor(*variant.loaded);
+    const bool streams = generation.numBeams == 1 && generation.numReturn == 1;
+    const PaneResult result =
+        comparePanes(host, {{"model", variant}}, {prompt}, generation, CrossScoring::Off, streams ? &streamer : nullptr)
+            .front();
+    printOutputs(context, generation, result);
     nlohmann::ordered_json answer{
         {"prompt", validUtf8(prompt.text)},
         {"prompt_ids", prompt.ids},

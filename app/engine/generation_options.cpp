@@ -23,16 +23,16 @@ void GenerationArguments::addTo(CLI::App& command) {
     command.add_option("--max-new-tokens", generation.maxNewTokens, "Most tokens to generate")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
         ->capture_default_str();
-    command.add_option("--num-beams", generation.numBeams, "Beam search of this width; 1: no beams")
-        ->check(CLI::Range(int64_t{1}, inference::GenerationOptions::kMaxRows))
-        ->capture_default_str();
+    m_given.numBeams = command.add_option("--num-beams", generation.numBeams, "Beam search of this width; 1: no beams")
+                           ->check(CLI::Range(int64_t{1}, inference::GenerationOptions::kMaxRows))
+                           ->capture_default_str();
     command.add_option("--num-return", generation.numReturn, "Outputs to return for one prompt")
         ->check(CLI::Range(int64_t{1}, inference::GenerationOptions::kMaxRows))
         ->capture_default_str();
-    command
-        .add_option("--length-penalty", generation.lengthPenalty,
-                    "Beams: score is the sum of log-probs over length to this power")
-        ->capture_default_str();
+    m_given.lengthPenalty = command
+                                .add_option("--length-penalty", generation.lengthPenalty,
+                                            "Beams: score is the sum of log-probs over length to this power")
+                                ->capture_default_str();
     inference::SamplerOptions& sampler = generation.sampler;
     command
         .add_option("--temperature", sampler.temperature, "0 always takes the most likely token; higher is more varied")
@@ -45,14 +45,19 @@ void GenerationArguments::addTo(CLI::App& command) {
         ->check(CLI::Range(0.0, 1.0));
     command.add_option("--min-p", sampler.minP, "Leave out tokens below this part of the best")
         ->check(CLI::Range(0.0, 1.0));
-    command
-        .add_option("--repetition-penalty", sampler.repetitionPenalty, "Above 1: tokens seen before become less likely")
-        ->check(CLI::Range(0.1, 10.0));
+    m_given.repetitionPenalty = command
+                                    .add_option("--repetition-penalty", sampler.repetitionPenalty,
+                                                "Above 1: tokens seen before become less likely")
+                                    ->check(CLI::Range(0.1, 10.0));
     command.add_option("--seed", sampler.seed, "Seed of the sampler: the same gives the same outputs")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     command.add_option("--stop", generation.stop, "Text that ends an output; may be given more than once")
         ->type_name("TEXT");
+    command
+        .add_option("--first-token", firstToken,
+                    "Encoder-decoders: what every answer begins with, such as a language code")
+        ->type_name("TOKEN");
     command.add_option("--attention", attention, "Kernel: auto, math, memory_efficient or flash")
         ->capture_default_str();
 }
@@ -79,6 +84,24 @@ void GenerationArguments::check() const {
     if (generation.numBeams == 1 && generation.numReturn > 1 && generation.sampler.temperature <= 0) {
         throw UsageError("several greedy outputs would be equal; give --num-beams or --temperature with --num-return");
     }
+}
+
+inference::GenerationOptions GenerationArguments::optionsFor(const LoadedModel& loaded) const {
+    inference::GenerationOptions options = generation;
+    const bool hasEncoder = loaded.source.config().isEncoderDecoder;
+    if (!firstToken.empty()) {
+        options.rules.first = loaded.tokenizer->findToken(firstToken);
+        if (!hasEncoder) throw UsageError("--first-token is for encoder-decoders; a prompt begins other answers");
+        if (!options.rules.first) throw UsageError(fmt::format("the model has no token '{}'", firstToken));
+    }
+    if (!hasEncoder) return options;
+    const core::GenerationConfig& own = loaded.source.generationConfig();
+    const auto isOpen = [](const CLI::Option* option) { return option->count() == 0; };
+    // Drawing and searching exclude each other.
+    if (isOpen(m_given.numBeams) && options.sampler.temperature <= 0) options.numBeams = own.numBeams.value_or(1);
+    if (isOpen(m_given.lengthPenalty)) options.lengthPenalty = own.lengthPenalty.value_or(1);
+    if (isOpen(m_given.repetitionPenalty)) options.sampler.repetitionPenalty = own.repetitionPenalty.value_or(1);
+    return options;
 }
 
 }  // namespace wb::app

@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <string>
 
+#include "app/engine/model_host.h"
 #include "inference/generation.h"
 
 namespace wb::app {
@@ -14,12 +15,25 @@ struct GenerationArguments {
     std::string adapter;
     std::string templateName;
     std::string attention = "auto";
+    std::string firstToken;
     inference::GenerationOptions generation;
 
     // Adds the options to a command. The object must outlive the command's callback.
     void addTo(CLI::App& command);
     // Throws UsageError if the values contradict each other.
     void check() const;
+    // The options for a model. An encoder-decoder's generation config decides the beam width and the penalties that the
+    // user left open, as the published answers of such models are made with them. Throws UsageError if the first token
+    // is none of the model's.
+    inference::GenerationOptions optionsFor(const LoadedModel& loaded) const;
+
+private:
+    struct Given {
+        const CLI::Option* numBeams = nullptr;
+        const CLI::Option* lengthPenalty = nullptr;
+        const CLI::Option* repetitionPenalty = nullptr;
+    };
+    Given m_given;
 };
 
 }  // namespace wb::app

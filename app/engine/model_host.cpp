@@ -27,6 +27,13 @@ void requireSameBase(const core::RunFolder& run, const LoadedModel& loaded) {
     }
 }
 
+std::vector<core::TokenId> eosIdsOf(const LoadedModel& loaded) {
+    if (!loaded.source.generationConfig().eosTokenIds.empty()) return loaded.source.generationConfig().eosTokenIds;
+    if (!loaded.source.config().eosTokenIds.empty()) return loaded.source.config().eosTokenIds;
+    if (loaded.tokenizer->specialIds().eos) return {*loaded.tokenizer->specialIds().eos};
+    return {};
+}
+
 }  // namespace
 
 std::string Variant::adapterHash() const {
@@ -62,11 +69,13 @@ Variant ModelHost::tuned(const fs::path& basePath, const TunedSource& source) {
     return {&loaded, index};
 }
 
-std::vector<core::TokenId> eosIdsOf(const LoadedModel& loaded) {
-    if (!loaded.source.generationConfig().eosTokenIds.empty()) return loaded.source.generationConfig().eosTokenIds;
-    if (!loaded.source.config().eosTokenIds.empty()) return loaded.source.config().eosTokenIds;
-    if (loaded.tokenizer->specialIds().eos) return {*loaded.tokenizer->specialIds().eos};
-    return {};
+void addModelRules(inference::GenerationOptions& options, const LoadedModel& loaded) {
+    const core::GenerationConfig& generation = loaded.source.generationConfig();
+    options.eosIds = eosIdsOf(loaded);
+    const std::optional<core::TokenId> chosen = options.rules.first;
+    options.rules = inference::tokenRulesOf(generation, loaded.source.config());
+    if (chosen) options.rules.first = chosen;
+    options.stopsEarly = generation.earlyStopping.value_or(false);
 }
 
 }  // namespace wb::app

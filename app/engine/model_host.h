@@ -61,7 +61,9 @@ private:
     std::map<std::filesystem::path, std::unique_ptr<LoadedModel>> m_models;
 };
 
-// End-of-sequence ids: generation config, else config, else tokenizer.
-std::vector<core::TokenId> eosIdsOf(const LoadedModel& loaded);
+// What the model's own files say about its answers, whatever chooses their tokens: end-of-sequence ids (generation
+// config, else config, else tokenizer), rules, early stopping of beams. A first token that was chosen already stays.
+// Throws as inference::tokenRulesOf.
+void addModelRules(inference::GenerationOptions& options, const LoadedModel& loaded);
 
 }  // namespace wb::app

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/text/span_encoding.h"
+#include "core/text/answer_frame.h"
 #include "kernels/base/error.h"
 #include "training/data/templated_dataset.h"
 #include "training/data/tokenized_example.h"
@@ -41,18 +41,23 @@ nlohmann::ordered_json toJson(const TemplateChoice& choice, const PromptRenderer
             {"from", kOrigins[static_cast<size_t>(choice.origin)]}};
 }
 
-PromptRenderer::PromptRenderer(const core::Tokenizer& tokenizer, const std::string& templateName,
-                               const fs::path& modelFolder)
-    : m_tokenizer(tokenizer), m_modelFolder(modelFolder), m_templateName(templateName) {
+PromptRenderer::PromptRenderer(const LoadedModel& loaded, const std::string& templateName)
+    : m_tokenizer(*loaded.tokenizer),
+      m_reader(core::promptReaderOf(loaded.source.config())),
+      m_modelFolder(loaded.path),
+      m_templateName(templateName) {
     if (templateName.empty()) return;
     m_template = core::resolveTemplate({.nameOrPath = templateName,
-                                        .modelFolder = modelFolder,
+                                        .modelFolder = m_modelFolder,
                                         .dataFile = {},
                                         .columnNames = {"prompt", "response"}});
 }
 
 ModelPrompt PromptRenderer::finish(const core::RenderedChat& rendered) const {
-    return {rendered.text, core::SpanEncoder(m_tokenizer).encodePrompt(rendered).ids, m_template->stopStrings(), {}};
+    return {rendered.text,
+            core::SpanEncoder(m_tokenizer).encodePrompt(rendered, m_reader).ids,
+            m_template->stopStrings(),
+            {}};
 }
 
 ModelPrompt PromptRenderer::render(const std::string& text, const std::string& system) const {
@@ -65,7 +70,11 @@ ModelPrompt PromptRenderer::render(const std::string& text, const std::string& s
             std::vector<core::ChatMessage>{{.role = "system", .content = system}, {.role = "user", .content = text}}));
     }
     if (m_template) return finish(m_template->renderPrompt(text));
-    return {text, core::encodePrompt(m_tokenizer, text), {}, {}};
+    return {text,
+            m_reader == core::PromptReader::Encoder ? core::encodeWithSpecials(m_tokenizer, text)
+                                                    : core::encodePrompt(m_tokenizer, text),
+            {},
+            {}};
 }
 
 ModelPrompt PromptRenderer::render(const core::PromptColumns& columns) const {
@@ -86,7 +95,7 @@ std::vector<ModelPrompt> PromptRenderer::readFile(const fs::path& file) const {
             continue;
         }
         const core::RenderedChat prompt = training::renderExamplePrompt(loaded.dataset, example, loaded.promptTemplate);
-        prompts.push_back({prompt.text, encoder.encodePrompt(prompt).ids, loaded.promptTemplate.stopStrings(),
+        prompts.push_back({prompt.text, encoder.encodePrompt(prompt, m_reader).ids, loaded.promptTemplate.stopStrings(),
                            training::responseText(loaded.dataset, example, loaded.promptTemplate)});
     }
     return prompts;

@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "app/engine/model_host.h"
 #include "app/engine/model_paths.h"
 #include "core/text/prompt_template.h"
+#include "core/text/span_encoding.h"
 #include "core/text/tokenizer.h"
 
 namespace wb::app {
@@ -17,8 +19,9 @@ namespace wb::app {
 struct ModelPrompt {
     std::string text;  // as rendered
     std::vector<core::TokenId> ids;
-    std::vector<std::string> stop;  // what the template says ends an answer
-    std::string expected;           // the data's own answer, if the prompt came from a file with answers
+    std::vector<std::string> stop;           // what the template says ends an answer
+    std::string expected;                    // the data's own answer, if the prompt came from a file with answers
+    std::vector<core::TokenId> answerIds{};  // encoder-decoders: what the decoder goes on from
 };
 
 class PromptRenderer;
@@ -42,8 +45,7 @@ nlohmann::ordered_json toJson(const TemplateChoice& choice, const PromptRenderer
 class PromptRenderer {
 public:
     // An empty `templateName` means no template. Throws as resolveTemplate.
-    PromptRenderer(const core::Tokenizer& tokenizer, const std::string& templateName,
-                   const std::filesystem::path& modelFolder);
+    PromptRenderer(const LoadedModel& loaded, const std::string& templateName);
 
     // Of the template that was found, "model" or "plain" where "auto" was asked for; empty if there is none.
     std::string templateName() const { return m_template ? m_template->name() : std::string(); }
@@ -60,6 +62,7 @@ private:
     ModelPrompt finish(const core::RenderedChat& rendered) const;
 
     const core::Tokenizer& m_tokenizer;
+    core::PromptReader m_reader;
     std::filesystem::path m_modelFolder;
     std::string m_templateName;
     std::optional<core::PromptTemplate> m_template;

@@ -76,7 +76,7 @@ std::vector<adapters::ReplaySequence> heldOutAnswers(const kernels::Context& con
         sequences.push_back({prompt.ids, prompt.ids.size()});
         inference::GenerationRequest request{std::move(prompt.ids), tuned.adapter, {}};
         request.options.maxNewTokens = kReplayTokens;
-        request.options.eosIds = eosIdsOf(*tuned.loaded);
+        addModelRules(request.options, *tuned.loaded);
         requests.push_back(std::move(request));
     }
     if (requests.empty()) return sequences;

@@ -73,7 +73,9 @@ QString shortened(const std::string& text, int limit) {
 }  // namespace
 
 training::TokenizeOptions LoadedData::tokenizeOptions() const {
-    return {.maxLength = 0, .trainOn = settings.trainsOnAll ? core::TrainOn::All : core::TrainOn::Response};
+    return {.maxLength = 0,
+            .trainOn = settings.trainsOnAll ? core::TrainOn::All : core::TrainOn::Response,
+            .answer = answer};
 }
 
 std::shared_ptr<const LoadedData> loadData(const DataSettings& settings, const IsStale& isStale) {
@@ -91,6 +93,7 @@ std::shared_ptr<const LoadedData> loadData(const DataSettings& settings, const I
     }
     if (isStale() || settings.model.isEmpty()) return data;
     data->tokenizer = core::loadTokenizer(settings.model.toStdString());
+    data->answer = core::readAnswerFrame(settings.model.toStdString(), *data->tokenizer);
     tokenize(*data, isStale);
     return data;
 }
@@ -106,8 +109,8 @@ training::DataAudit auditAt(const LoadedData& data, qint64 maxLength) {
     rows.reserve(data.rows.size());
     for (const training::TokenizedExample& full : data.rows) {
         training::TokenizedExample row = full;
-        const bool isShortened = data.settings.shortensInputs && training::shortenExample(row, maxLength);
-        if (!isShortened) training::cutExample(row, maxLength);
+        if (data.settings.shortensInputs) training::shortenExample(row, maxLength);
+        training::cutExample(row, maxLength);
         rows.push_back(std::move(row));
     }
     return training::auditDataset(data.dataset, rows, data.templateErrors, maxLength, &data.split);
@@ -120,18 +123,22 @@ RowTokens tokensOfRow(const LoadedData& data, int example) {
                                                                            *data.tokenizer, data.tokenizeOptions())
                                                : tokenizeDocument(data, source);
     RowTokens out{.inputBegin = row.inputBegin, .inputEnd = row.inputEnd};
-    out.tokens.reserve(static_cast<qsizetype>(row.ids.size()));
-    for (size_t i = 0; i < row.ids.size(); ++i) {
+    out.tokens.reserve(static_cast<qsizetype>(row.sourceIds.size() + row.ids.size()));
+    const auto append = [&](core::TokenId id, core::ByteRange bytes, TokenView::Role role) {
         TokenView token;
-        token.id = row.ids[i];
+        token.id = id;
         token.isSpecial = data.tokenizer->isSpecial(token.id);
-        token.begin = static_cast<qint64>(row.bytes[i].begin);
-        token.end = static_cast<qint64>(row.bytes[i].end);
+        token.begin = static_cast<qint64>(bytes.begin);
+        token.end = static_cast<qint64>(bytes.end);
         token.text = token.isSpecial ? QString::fromStdString(data.tokenizer->tokenName(token.id))
                                      : QString::fromStdString(data.tokenizer->tokenBytes(token.id));
-        token.role = row.trained[i] ? TokenView::Role::Trained : TokenView::Role::Context;
+        token.role = role;
         out.tokens.append(token);
-    }
+    };
+    for (size_t i = 0; i < row.sourceIds.size(); ++i)
+        append(row.sourceIds[i], row.sourceBytes[i], TokenView::Role::Context);
+    for (size_t i = 0; i < row.ids.size(); ++i)
+        append(row.ids[i], row.bytes[i], row.trained[i] ? TokenView::Role::Trained : TokenView::Role::Context);
     return out;
 }
 

@@ -22,6 +22,7 @@ struct LoadedData {
     training::Dataset dataset;
     std::optional<core::PromptTemplate> promptTemplate;  // none for running text
     std::shared_ptr<const core::Tokenizer> tokenizer;    // none without a model
+    std::optional<core::AnswerFrame> answer;             // of an encoder-decoder
     std::vector<training::TokenizedExample> rows;        // without any cut; empty without a tokenizer
     std::vector<training::BadLine> templateErrors;
     training::DataSplit split;
@@ -36,8 +37,8 @@ std::shared_ptr<const LoadedData> loadData(const DataSettings& settings, const I
 // The audit at one maximum length, from the uncut rows.
 training::DataAudit auditAt(const LoadedData& data, qint64 maxLength);
 
-// One row as tokens with the text each stands for; roles without a limit. Tokens [inputBegin, inputEnd) are the input
-// that a row which is too long gives up first.
+// One row as tokens with the text each stands for, those of an encoder before those of its decoder; roles without a
+// limit. Tokens [inputBegin, inputEnd) are the input that a row which is too long gives up first.
 struct RowTokens {
     QVector<TokenView> tokens;
     qint64 inputBegin = 0;

@@ -16,17 +16,17 @@ Var embedding(const Context& context, Parameter& table, const Tensor& ids, float
             {.table = range.weight->value.view(), .ids = range.of(ids), .out = range.of(out), .scale = scale});
     }
     if (context.tape == nullptr || !anyTrainable(ranges)) return {std::move(out)};
-    return context.tape->record(
-        std::move(out), [ranges = std::move(ranges), ids, scale, untrained = table.untrainedRow](Tape& tape, const Tensor& dOut) {
-            for (const WeightRange& range : ranges) {
-                if (!range.isTrainable()) continue;
-                kernels::embeddingBackward(tape.context(), {.dOut = range.of(dOut),
-                                                            .ids = range.of(ids),
-                                                            .dTable = range.weight->gradient.view(),
-                                                            .scale = scale,
-                                                            .untrainedId = untrained});
-            }
-        });
+    return context.tape->record(std::move(out), [ranges = std::move(ranges), ids, scale,
+                                                 untrained = table.untrainedRow](Tape& tape, const Tensor& dOut) {
+        for (const WeightRange& range : ranges) {
+            if (!range.isTrainable()) continue;
+            kernels::embeddingBackward(tape.context(), {.dOut = range.of(dOut),
+                                                        .ids = range.of(ids),
+                                                        .dTable = range.weight->gradient.view(),
+                                                        .scale = scale,
+                                                        .untrainedId = untrained});
+        }
+    });
 }
 
 }  // namespace wb::core

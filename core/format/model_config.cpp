@@ -72,7 +72,9 @@ void checkRopeScaling(const ModelConfig& config, std::string_view source) {
 
 int32_t ModelConfig::decoderStart() const {
     for (const std::optional<int32_t>& id : {decoderStartTokenId, padTokenId, bosTokenId}) {
-        if (id) return *id;
+        if (!id) continue;
+        checkTokenId("decoder_start_token_id", *id, *this, "model config");
+        return *id;
     }
     throw Error{ErrorCode::InvalidArgument,
                 "the model's files name no decoder_start_token_id, pad_token_id or bos_token_id: nothing says what an "

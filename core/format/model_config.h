@@ -77,7 +77,8 @@ struct ModelConfig {
         return slidingLayers.empty() || slidingLayers[static_cast<size_t>(layer)] ? slidingWindow : 0;
     }
     // First id of every sequence of an encoder-decoder's decoder: decoder_start_token_id, else pad, else bos.
-    // Throws InvalidArgument naming the keys if the files have none of them.
+    // Throws InvalidArgument naming the keys if the files have none of them, CorruptFile if it is outside the
+    // vocabulary.
     int32_t decoderStart() const;
     // Parameters of the network; a tied head counts once. Throws what networkConfigOf throws.
     int64_t parameterCount() const;

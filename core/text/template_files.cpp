@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/format/gguf.h"
+#include "core/text/answer_frame.h"
 #include "core/text/prompt_template.h"
 #include "kernels/base/error.h"
 
@@ -119,6 +120,14 @@ PromptTemplate resolveAuto(const TemplateRequest& request) {
     if (!request.dataFile.empty() && !request.hasMessages && isFile(besideData)) {
         auto beside = PromptTemplate::fromJsonFile(besideData);
         if (isUnknown || beside.accepts(request.columnNames)) return beside;
+    }
+    if (isEncoderDecoderFolder(request.modelFolder)) {
+        // Such a model reads plain text, and its encoder has no use for an end of line or for markers.
+        if (!request.hasMessages) return PromptTemplate::builtin("raw");
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{}: an encoder-decoder has no usual form for conversations, and the model brings no "
+                                "template of its own; give one with --template",
+                                request.dataFile.string())};
     }
     if (request.hasMessages) return PromptTemplate::builtin("chatml");
     return PromptTemplate::builtin(hasColumn(request, "instruction") ? "alpaca" : "plain");

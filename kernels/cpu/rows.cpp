@@ -116,8 +116,10 @@ void combineRows(const Context& context, const CombineRowsArgs& args) {
 void combineRowsBackwardWeights(const Context& context, const CombineRowsBackwardWeightsArgs& args) {
     if (args.rows.dtype == DType::F64) return reference::combineRowsBackwardWeights(context, args);
     parallelFor(context, args.dWeights.shape[0], args.dWeights.shape[1] * args.rows.shape[1],
-                [&](int64_t begin, int64_t end) { HWY_DYNAMIC_DISPATCH(CombineWeightRange)
-                                                  (args, begin, end); });
+                [&](int64_t begin, int64_t end) {
+                    HWY_DYNAMIC_DISPATCH(CombineWeightRange)
+                    (args, begin, end);
+                });
 }
 
 }  // namespace wb::kernels::cpu

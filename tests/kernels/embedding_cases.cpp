@@ -46,9 +46,13 @@ OpCase untrainedCase() {
 }  // namespace
 
 std::vector<OpCase> embeddingCases() {
-    std::vector<OpCase> cases{untrainedCase(), embeddingCase(1, 1, 1, 1.0F),     embeddingCase(5, 3, 7, 1.0F),
-                              embeddingCase(9, 4, 33, 2.5F),    embeddingCase(0, 4, 8, 1.0F),
-                              embeddingCase(70, 11, 130, 0.5F), embeddingCase(300, 40, 257, 1.0F)};
+    std::vector<OpCase> cases{untrainedCase(),
+                              embeddingCase(1, 1, 1, 1.0F),
+                              embeddingCase(5, 3, 7, 1.0F),
+                              embeddingCase(9, 4, 33, 2.5F),
+                              embeddingCase(0, 4, 8, 1.0F),
+                              embeddingCase(70, 11, 130, 0.5F),
+                              embeddingCase(300, 40, 257, 1.0F)};
     cases.push_back(embeddingCase(2048, 8192, 512, 1.0F));
     cases.back().isBenchmark = true;
     return cases;

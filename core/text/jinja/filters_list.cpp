@@ -112,6 +112,8 @@ Value sortBy(Runtime& runtime, std::vector<Value> items, const Key& key, bool is
         keyed.emplace_back(std::move(itemKey), std::move(item));
     }
     std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
+        // Equal keys need no order, as two undefined ones have none.
+        if (valuesEqual(runtime, a.first, b.first)) return false;
         return isReversed ? compareValues(runtime, b.first, a.first) < 0 : compareValues(runtime, a.first, b.first) < 0;
     });
     for (size_t i = 0; i < keyed.size(); ++i) items[i] = std::move(keyed[i].second);

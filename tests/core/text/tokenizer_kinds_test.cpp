@@ -102,6 +102,24 @@ TEST_P(TokenizerKinds, StreamedPiecesAreWholeCharactersAndJoinToTheDecodedText) 
 INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerKinds, testing::ValuesIn(kindNames()),
                          [](const auto& parameter) { return parameter.param; });
 
+// The clean-up goes token by token: a single apostrophe keeps its space, one inside a token loses both.
+TEST(TokenizerDecoder, WordPieceCleansUpAsTheReference) {
+    const auto decoded = [](bool cleansUp) {
+        nlohmann::json vocabulary;
+        for (const char* token :
+             {"[UNK]", "is", "it", ".", "?", "!", ",", "'", "n't", "'m", "'s", "'ve", "'re", "do not", "##n", "a ' b"})
+            vocabulary[token] = vocabulary.size();
+        const nlohmann::json file{{"model", {{"type", "WordPiece"}, {"unk_token", "[UNK]"}, {"vocab", vocabulary}}},
+                                  {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", cleansUp}}}};
+        const test::TemporaryFolder folder;
+        test::writeText(folder / "tokenizer.json", file.dump());
+        return loadTokenizer(folder.path())->decode(Ids{1, 2, 3, 2,  4, 2,  5, 2,  6, 2,  7,  2, 8,
+                                                        2, 9, 2, 10, 2, 11, 2, 12, 2, 13, 14, 2, 15});
+    };
+    EXPECT_EQ(decoded(true), "is it. it? it! it, it ' itn't it'm it's it've it're it don'tn it a'b");
+    EXPECT_EQ(decoded(false), "is it . it ? it ! it , it ' it n't it 'm it 's it 've it 're it do notn it a ' b");
+}
+
 // A word that many threads see for the first time at once must get the same tokens from each of them.
 TEST(TokenizerThreads, ManyThreadsEncodeTheSame) {
     const auto tokenizer = loadTokenizer(kindsFolder() / "gpt2.json");
