@@ -13,12 +13,14 @@ Needs `pip install tokenizers sentencepiece`; the tests themselves need no Pytho
 
 import argparse
 import importlib.util
+import io
 import json
 import os
 import pathlib
 import random
 import subprocess
 import sys
+import tempfile
 import unicodedata
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -231,13 +233,13 @@ def own_character_map():
              ("\u3000", " "), ("\t", " "), ("\n", " "), ("\u200b", ""), ("\u2460", "1"), ("\u00bd", "1/2"),
              ("\u30ac", "ga"), ("\u30ab\u3099", "ga"), ("\u0300", ""), ("\u212b", "\u00c5"), ("o\u0308", "\u00f6")]
     rows = ["%s\t%s" % (" ".join("%X" % ord(c) for c in a), " ".join("%X" % ord(c) for c in b)) for a, b in rules]
-    path = pathlib.Path("/tmp/whetbench_rules.tsv")
-    path.write_text("\n".join(rows) + "\n")
-    model = __import__("io").BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 3), model_writer=model, vocab_size=200, hard_vocab_limit=False,
-        normalization_rule_tsv=str(path), minloglevel=2, num_threads=1)
-    path.unlink()
+    model = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules_file:
+        rules_file.write("\n".join(rows) + "\n")
+        rules_file.flush()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(SENTENCES * 3), model_writer=model, vocab_size=200, hard_vocab_limit=False,
+            normalization_rule_tsv=rules_file.name, minloglevel=2, num_threads=1)
     from sentencepiece import sentencepiece_model_pb2
     proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
     return proto.normalizer_spec.precompiled_charsmap
