@@ -86,9 +86,10 @@ void addMissingPrefix(WeightFiles& files, const NetworkConfig& network) {
     for (StoredTensor& tensor : files.tensors) tensor.name.insert(0, network.prefix);
 }
 
-// T5 files of transformers 5 call every head tied, and hold one of its own all the same if the model has one.
+// A file may hold a head of its own although its config calls it tied, as T5 files of transformers 5 do: what is stored
+// counts, there as here.
 void untieStoredHead(OpenedModel& model) {
-    if (!model.config.isEncoderDecoder || !model.config.tieWordEmbeddings) return;
+    if (!model.config.tieWordEmbeddings) return;
     const std::string table = networkConfigOf(model.config).decoder.embedding + ".weight";
     const StoredTensor* head = findStored(model.files, "lm_head.weight");
     const StoredTensor* embedding = findStored(model.files, table);

@@ -164,6 +164,24 @@ TEST(ModelFolder, NamesWrongShapesTypesAndAMissingHead) {
     }
 }
 
+TEST(ModelFolder, AStoredHeadOfItsOwnCountsWhateverTheConfigSays) {
+    std::string tied = kTinyConfig;
+    tied.replace(tied.find("\"tie_word_embeddings\":false"), 27, "\"tie_word_embeddings\":true ");
+    const TemporaryFolder own;
+    writeModel(own, {});
+    test::writeText(own / "config.json", tied);
+    const ModelSource source = ModelSource::open(own.path());
+    EXPECT_FALSE(source.config().tieWordEmbeddings);
+    EXPECT_TRUE(source.has("lm_head.weight"));
+
+    const TemporaryFolder none;
+    TinyModel model;
+    model.erase("lm_head.weight");
+    writeModel(none, model);
+    test::writeText(none / "config.json", tied);
+    EXPECT_TRUE(ModelSource::open(none.path()).config().tieWordEmbeddings);
+}
+
 TEST(ModelFolder, NamesWhatAFolderLacks) {
     const TemporaryFolder folder;
     WB_EXPECT_ERROR(ModelSource::open(folder / "nowhere"), ErrorCode::NotFound, "nowhere");
