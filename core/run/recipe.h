@@ -18,7 +18,7 @@ enum class ScheduleKind { Cosine, Linear, Constant };
 enum class AttentionChoice { Auto, Math, Flash, MemoryEfficient };
 enum class TrainOn { Response, All };
 enum class LoraBias { None, All, LoraOnly };  // biases trained beside an adapter: none, every, the adapted layers'
-enum class RowPolicy { Stop, Skip };  // rows that cannot teach: ask the user, or leave them out by name
+enum class RowPolicy { Stop, Skip };          // rows that cannot teach: ask the user, or leave them out by name
 enum class LongRowPolicy { Shorten, Cut, Skip, Stop };  // rows over max_length
 
 // The initialisers are the defaults. Empty text and path, and 0 where the table says so, mean "automatic".

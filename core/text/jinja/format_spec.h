@@ -15,7 +15,7 @@ struct FormatSpec {
     char align = '\0';  // '<' left, '>' right, '^' centre, '=' fill between sign and digits; 0 for the default
     char sign = '-';    // '+' or ' ' mark positive numbers
     bool isAlternate = false;
-    char grouping = '\0';  // ',' or '_' between groups of digits
+    char grouping = '\0';       // ',' or '_' between groups of digits
     bool isZeroPadded = false;  // a "0" before the width: numbers fill behind the sign, texts at the right
     int64_t width = 0;
     std::optional<int64_t> precision;

@@ -28,7 +28,8 @@ struct TinyModel {
     std::vector<TensorDeclaration> tensors;
 
     TinyModel() {
-        for (const ExpectedTensor& tensor : expectedTensors(networkConfigOf(parseModelConfig(kTinyConfig, "config.json")))) {
+        for (const ExpectedTensor& tensor :
+             expectedTensors(networkConfigOf(parseModelConfig(kTinyConfig, "config.json")))) {
             tensors.push_back({tensor.name, DType::F32, tensor.shape});
         }
     }

@@ -39,7 +39,8 @@ double* hostDoubles(const Tensor& tensor) {
 }
 
 // Largest relative error over a few elements of the parameter.
-void checkParameter(const kernels::Context& device, LanguageModel& model, const Problem& problem, Parameter& parameter) {
+void checkParameter(const kernels::Context& device, LanguageModel& model, const Problem& problem,
+                    Parameter& parameter) {
     constexpr double kStep = 1e-5;
     const int64_t count = model.storedValue(parameter).count();
     for (int64_t probe = 0; probe < 5; ++probe) {

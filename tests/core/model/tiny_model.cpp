@@ -32,7 +32,7 @@ kernels::Runtime cpuRuntime(kernels::AttentionBackend attention) {
 }
 
 std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, DType dtype,
-                                          const TinyModelOptions& options) {
+                                               const TinyModelOptions& options) {
     auto model = std::make_unique<core::LanguageModel>(context, tinyConfig(options), dtype);
     core::initialiseWeights(context, *model, 7);
     uint64_t stream = 1000;

@@ -25,7 +25,7 @@ kernels::Runtime cpuRuntime(kernels::AttentionBackend attention = kernels::Atten
 
 // Fresh weights with a larger spread than training would use, so that every path matters; biases too.
 std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, DType dtype,
-                                          const TinyModelOptions& options = {});
+                                               const TinyModelOptions& options = {});
 
 // `count` ids below the vocabulary, fixed by the seed.
 std::vector<int32_t> someIds(int64_t count, int64_t vocabulary, uint64_t seed);
