@@ -22,6 +22,7 @@ struct Options {
 };
 
 void run(const Options& options, CommandContext& context) {
+    if (options.run.empty() == options.model.empty()) throw UsageError("give either --run RUN or --model MODEL");
     kernels::Runtime runtime = makeRuntime(context.options().device, context.options().threads);
     const std::filesystem::path folder = std::filesystem::absolute(options.folder);
     const adapters::Certificate certificate =
@@ -53,11 +54,9 @@ void defineExport(CLI::App& command, CommandContext& context) {
     const auto options = std::make_shared<Options>();
     std::vector<std::string> formats;
     for (const adapters::Exporter& exporter : adapters::exporters()) formats.emplace_back(exporter.format);
-    CLI::Option_group* source = command.add_option_group("what is exported");
-    source->add_option("--run", options->run, "Run id or folder; last for the newest")->type_name("RUN");
-    source->add_option("--model", options->model, "A model as it is: folder, .gguf file or bundled model")
+    command.add_option("--run", options->run, "Run id or folder; last for the newest")->type_name("RUN");
+    command.add_option("--model", options->model, "Instead of a run a model as it is: folder, .gguf file or bundled")
         ->type_name("MODEL");
-    source->require_option(1);
     command.add_option("--format", options->what.format, "What to write")
         ->check(CLI::IsMember(formats))
         ->capture_default_str();

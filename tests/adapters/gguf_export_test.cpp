@@ -30,6 +30,8 @@ protected:
         for (int64_t id = 0; id < m_model->config().vocabularySize; ++id) vocabulary[fmt::format("t{}", id)] = id;
         test::writeText(m_source / "vocab.json", vocabulary.dump());
         test::writeText(m_source / "merges.txt", "#version: 0.2\nt 1\n");
+        // Said aloud, because a T5 would otherwise be taken to cut words as its own tokenizer does.
+        test::writeText(m_source / "tokenizer_config.json", R"({"tokenizer_class": "GPT2Tokenizer"})");
         for (int32_t seed = 0; seed < 3; ++seed) {
             ReplaySequence sequence{{}, 4};
             for (int32_t t = 0; t < 12; ++t) {
@@ -58,7 +60,9 @@ protected:
         return replayLogits(m_context, {model, adapter}, m_sequences);
     }
 
-    std::vector<fs::path> companions() const { return {m_source / "vocab.json", m_source / "merges.txt"}; }
+    std::vector<fs::path> companions() const {
+        return {m_source / "vocab.json", m_source / "merges.txt", m_source / "tokenizer_config.json"};
+    }
 
     void write(const std::string& type, LowRankAdapter* adapter = nullptr) {
         exporterOf("gguf").write({.context = m_context,

@@ -58,6 +58,8 @@ TEST(CommandAnswers, wrongOptionValuesAreUsageErrors) {
     expectUsage({"eval", "--model", "pocket", "--text", data, "--data", data}, "give either");
     expectUsage({"eval", "--model", "pocket", "--data", "/nonexistent/file"}, "--data");
     expectUsage({"export", "--run", "last"}, "--out is missing");
+    expectUsage({"export", "--out", "my-model"}, "give either --run");
+    expectUsage({"export", "--run", "last", "--model", "pocket", "--out", "my-model"}, "give either --run");
     expectUsage({"export", "--run", "last", "--out", "my-model", "--format", "pickle"}, "--format");
     expectUsage({"train", "--model", "pocket", "--data", data, "--epochs", "0"}, "epochs is 0");
     expectUsage({"train", "--model", "pocket", "--data", data, "--epochs", "three"}, "epochs");
