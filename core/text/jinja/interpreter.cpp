@@ -122,14 +122,17 @@ Interpreter::Flow Interpreter::runLoop(const Statement& statement, std::vector<V
         loop->scope = m_scope;
     }
     if (statement.expressions[1]) loop->items = filterItems(statement, std::move(loop->items));
-    if (loop->items.empty()) {
-        if (statement.bodies.size() < 2) return Flow::Next;
-        const ScopeGuard scope{m_scope};
-        return run(statement.bodies[1]);
+    // As in Jinja2, `else` follows unless some round came to its end: rounds that `break` or `continue` leave do not
+    // count.
+    bool hasFinishedRound = false;
+    for (; loop->index < loop->items.size(); ++loop->index) {
+        const Flow flow = runLoopBody(statement, loop);
+        if (flow == Flow::Break) break;
+        hasFinishedRound = hasFinishedRound || flow == Flow::Next;
     }
-    for (; loop->index < loop->items.size(); ++loop->index)
-        if (runLoopBody(statement, loop) == Flow::Break) break;
-    return Flow::Next;
+    if (hasFinishedRound || statement.bodies.size() < 2) return Flow::Next;
+    const ScopeGuard scope{m_scope};
+    return run(statement.bodies[1]);
 }
 
 Value Interpreter::callLoop(const LoopPtr& loop, const Arguments& arguments) {
