@@ -2,8 +2,8 @@
 #include "training/setup.h"
 
 #include "core/format/hf_config.h"
+#include "core/format/model_folder.h"
 #include "core/model/architectures/architectures.h"
-#include "core/model/model_folder_writer.h"
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>

@@ -9,7 +9,7 @@
 #include "adapters/export/exporters.h"
 #include "adapters/peft.h"
 #include "app/engine/model_host.h"
-#include "core/model/model_folder_writer.h"
+#include "core/format/model_folder.h"
 #include "core/run/atomic_file.h"
 #include "inference/generation_session.h"
 #include "kernels/base/error.h"

@@ -145,8 +145,17 @@ OpenedModel openAny(const fs::path& path) {
 }
 
 constexpr std::array kCompanions{
-    "tokenizer.json",         "tokenizer.model", "spiece.model", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json",      "vocab.json",      "merges.txt",   "chat_template.jinja",   "chat_template.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
     "generation_config.json",
 };
 
@@ -298,11 +307,11 @@ std::vector<fs::path> ModelSource::weightFiles() const {
     return paths;
 }
 
-std::vector<fs::path> ModelSource::companionFiles() const {
+std::vector<fs::path> companionFilesOf(const fs::path& modelFolder) {
     std::vector<fs::path> paths;
-    if (isGguf()) return paths;  // a GGUF file carries its tokenizer itself
     for (const char* name : kCompanions) {
-        if (fs::exists(m_impl->model.folder / name)) paths.push_back(m_impl->model.folder / name);
+        std::error_code error;
+        if (fs::is_regular_file(modelFolder / name, error)) paths.push_back(modelFolder / name);
     }
     return paths;
 }

@@ -74,15 +74,16 @@ public:
     // See WeightHash. Reads all weights once; the same weights in another container give the same hash.
     std::string weightHash() const;
 
-    // The weight files, and the files beside them that a copy of the model needs: tokenizer, templates, generation
-    // config. Only files that exist.
     std::vector<std::filesystem::path> weightFiles() const;
-    std::vector<std::filesystem::path> companionFiles() const;
 
 private:
     struct Impl;
     explicit ModelSource(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> m_impl;
 };
+
+// Files besides config and weights that a copy of a model folder needs, those that exist: tokenizer in any form,
+// templates, generation config. None for a path that is no folder (a GGUF file carries its tokenizer itself).
+std::vector<std::filesystem::path> companionFilesOf(const std::filesystem::path& modelFolder);
 
 }  // namespace wb::core

@@ -220,8 +220,15 @@ TEST(ModelFolder, ListsTheFilesACopyNeeds) {
     test::writeText(folder / "tokenizer.json", "{}");
     test::writeText(folder / "chat_template.jinja", "x");
     test::writeText(folder / "notes.txt", "x");
-    const auto files = ModelSource::open(folder.path()).companionFiles();
-    EXPECT_EQ(files, (std::vector<std::filesystem::path>{folder / "tokenizer.json", folder / "chat_template.jinja"}));
+    EXPECT_EQ(companionFilesOf(folder.path()),
+              (std::vector<std::filesystem::path>{folder / "tokenizer.json", folder / "chat_template.jinja"}));
+    // Every file that a tokenizer or a template is read from: a copy without it would behave differently.
+    for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer_config.json",
+                             "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+                             "chat_template.json", "generation_config.json"}) {
+        test::writeText(folder / name, "x");
+        EXPECT_THAT(companionFilesOf(folder.path()), testing::Contains(folder / name));
+    }
 }
 
 TEST(ModelFolder, AFolderAndItsGgufAreTheSameWeights) {
@@ -239,7 +246,7 @@ TEST(ModelFolder, AFolderAndItsGgufAreTheSameWeights) {
     EXPECT_EQ(b.config().maxPositions, a.config().maxPositions);
     EXPECT_EQ(b.generationConfig().eosTokenIds, a.generationConfig().eosTokenIds);
     EXPECT_EQ(a.weightHash(), b.weightHash()) << "row order or names differ";
-    EXPECT_EQ(a.companionFiles().size(), 5U);
+    EXPECT_EQ(companionFilesOf(folder).size(), 5U);
 }
 
 TEST(ModelFolder, BFloat16GgufIsTheRoundedModel) {
