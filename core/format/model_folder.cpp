@@ -21,15 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string listed(const std::vector<std::string>& names) {
-    constexpr size_t kShown = 12;
-    if (names.empty()) return "none";
-    const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown));
-    std::string text = fmt::format("{}", fmt::join(names.begin(), end, ", "));
-    if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
-    return text;
-}
-
 // What older checkpoints carry and no network reads: buffers that follow from the config, a table of T5's
 // cross-attention; a tied head or another name of a shared table that was stored all the same.
 bool isIgnorable(std::string_view name, const NetworkConfig& network) {
@@ -212,7 +203,7 @@ void ModelSource::Impl::match() {
         throw Error{
             ErrorCode::CorruptFile,
             fmt::format("{}: the weights do not fit the config; missing ({}): {}; unexpected ({}): {}{}", path.string(),
-                        missing.size(), listed(missing), unexpected.size(), listed(unexpected),
+                        missing.size(), listedNames(missing), unexpected.size(), listedNames(unexpected),
                         isHeadMissing ? "; if the head shares the embedding, set 'tie_word_embeddings' to true in "
                                         "config.json"
                                       : "")};

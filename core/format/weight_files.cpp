@@ -44,14 +44,6 @@ std::map<std::string, std::string> readIndex(const fs::path& indexPath) {
     return fileOfTensor;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-    constexpr size_t kShown = 12;
-    const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown));
-    std::string text = fmt::format("{}", fmt::join(names.begin(), end, ", "));
-    if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
-    return text;
-}
-
 void checkAgainstIndex(const fs::path& indexPath, const std::map<std::string, std::string>& fileOfTensor,
                        const WeightFiles& files) {
     std::vector<std::string> missing;
@@ -73,8 +65,8 @@ void checkAgainstIndex(const fs::path& indexPath, const std::map<std::string, st
     }
     if (missing.empty() && unexpected.empty()) return;
     throw Error{ErrorCode::CorruptFile, fmt::format("{}: the index and its files disagree; missing: {}; unexpected: {}",
-                                                    indexPath.string(), missing.empty() ? "none" : listed(missing),
-                                                    unexpected.empty() ? "none" : listed(unexpected))};
+                                                    indexPath.string(), listedNames(missing),
+                                                    listedNames(unexpected))};
 }
 
 WeightFiles openShards(const fs::path& folder, const fs::path& indexPath) {
@@ -125,6 +117,15 @@ std::vector<fs::path> filesOf(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string listedNames(const std::vector<std::string>& names) {
+    constexpr size_t kShown = 12;
+    if (names.empty()) return "none";
+    const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown));
+    std::string text = fmt::format("{}", fmt::join(names.begin(), end, ", "));
+    if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+    return text;
+}
 
 WeightFiles openWeightFile(const fs::path& safetensorsFile) {
     WeightFiles files;

@@ -38,4 +38,7 @@ struct WeightFiles {
 WeightFiles openWeightFolder(const std::filesystem::path& folder);
 WeightFiles openWeightFile(const std::filesystem::path& safetensorsFile);
 
+// The first dozen names for a message, "none" without any.
+std::string listedNames(const std::vector<std::string>& names);
+
 }  // namespace wb::core

@@ -227,7 +227,8 @@ TEST(ModelFolder, ListsTheFilesACopyNeeds) {
                              "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
                              "chat_template.json", "generation_config.json"}) {
         test::writeText(folder / name, "x");
-        EXPECT_THAT(companionFilesOf(folder.path()), testing::Contains(folder / name));
+        const auto files = companionFilesOf(folder.path());
+        EXPECT_NE(std::ranges::find(files, folder / name), files.end()) << name;
     }
 }
 
