@@ -65,8 +65,7 @@ void checkAgainstIndex(const fs::path& indexPath, const std::map<std::string, st
     }
     if (missing.empty() && unexpected.empty()) return;
     throw Error{ErrorCode::CorruptFile, fmt::format("{}: the index and its files disagree; missing: {}; unexpected: {}",
-                                                    indexPath.string(), listedNames(missing),
-                                                    listedNames(unexpected))};
+                                                    indexPath.string(), listedNames(missing), listedNames(unexpected))};
 }
 
 WeightFiles openShards(const fs::path& folder, const fs::path& indexPath) {
