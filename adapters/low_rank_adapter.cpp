@@ -55,10 +55,6 @@ core::Parameter makeParameter(const kernels::Context& context, std::string name,
     return {std::move(name), core::Tensor::empty(context, dtype, shape, MemoryOwner::Weights), {}};
 }
 
-void copyValues(const kernels::Context& context, const core::Tensor& from, const core::Tensor& to) {
-    kernels::scale(context, {.x = from.view(), .out = to.view()});
-}
-
 // Throws Unsupported unless the ops that read a weight know that adapters may bring their own.
 void requireReplaceable(core::LanguageModel& model, const core::Parameter& parameter) {
     if (isReplaceable(model, parameter)) return;
@@ -170,9 +166,10 @@ void LowRankAdapter::addSavedModules(const kernels::Context& context, const Modu
 OwnWeight& LowRankAdapter::addOwnWeight(const kernels::Context& context, core::Parameter& base, std::string name) {
     WB_CHECK(m_index < 0, "weights are added before the adapter is attached");
     auto own = std::make_unique<core::Parameter>(
-        makeParameter(context, std::move(name), base.value.dtype(), base.value.shape()));
+        makeParameter(context, std::move(name), isTiled(base.value.dtype()) ? m_model.dtype() : base.value.dtype(),
+                      base.value.shape()));
     own->isTransposedInFile = base.isTransposedInFile;
-    copyValues(context, base.value, own->value);
+    core::copyWeight(context, base.value, own->value);
     const core::Tensor stored = own->value.rows(0, m_model.storedValue(base).shape()[0]);
     m_ownWeights.push_back({.base = &base, .own = std::move(own), .isHead = false, .stored = stored});
     return m_ownWeights.back();

@@ -15,6 +15,12 @@ using kernels::MemoryOwner;
 
 void requireMergeable(LowRankAdapter& adapter) {
     core::LanguageModel& model = adapter.model();
+    if (model.elementTypes().isQuantized()) {
+        throw Error{
+            ErrorCode::Unsupported,
+            "an adapter cannot be merged into quantised weights; load the base in f32 or bf16 and merge there, or "
+            "export as peft"};
+    }
     for (const OwnWeight& weight : adapter.ownWeights()) {
         if (!model.isHeadTied() || weight.base != &model.embeddingTable()) continue;
         throw Error{

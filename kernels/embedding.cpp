@@ -23,11 +23,12 @@ void embeddingForward(const Context& context, const EmbeddingForwardArgs& args) 
     constexpr std::string_view kOp = "embeddingForward";
     requireRank(kOp, "table", args.table, 2);
     requireRank(kOp, "ids", args.ids, 1);
-    requireComputeDtype(kOp, "table", args.table);
+    if (!isTiled(args.table.dtype)) requireComputeDtype(kOp, "table", args.table);
     requireDtype(kOp, "ids", args.ids, DType::I32);
     const int64_t tokens = args.ids.shape[0];
     requireShape(kOp, "out", args.out, Shape{tokens, args.table.shape[1]});
-    requireDtype(kOp, "out", args.out, args.table.dtype);
+    requireComputeDtype(kOp, "out", args.out);
+    if (!isTiled(args.table.dtype)) requireDtype(kOp, "out", args.out, args.table.dtype);
     checkIds(context, kOp, args.ids, args.table.shape[0]);
     const auto outBytes = static_cast<double>(args.out.bytes());
     dispatch(context, context.ops->embeddingForward, args, {.flops = 0, .bytes = 2 * outBytes});

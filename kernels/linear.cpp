@@ -24,10 +24,27 @@ void requireOutputDtype(std::string_view op, std::string_view name, const ConstV
     requireDtype(op, name, out, inputs);
 }
 
-// Scratch memory for a product; the buffer must outlive the call that uses the view.
-Buffer takeWorkspace(const Context& context, ProductShape p, DType inputs, DType output, View& view) {
+void requireWeightDtype(std::string_view op, const ConstView& weight, DType inputs) {
+    if (!isTiled(weight.dtype)) requireDtype(op, "weight", weight, inputs);
+}
+
+size_t gemmBytes(const Context& context, ProductShape p, DType inputs, DType output) {
     const auto bytesNeeded = context.ops->gemmWorkspaceBytes;
-    const size_t bytes = bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output);
+    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output);
+}
+
+size_t quantizedBytes(const Context& context, ProductShape p) {
+    const auto bytesNeeded = context.ops->quantizedWorkspaceBytes;
+    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.k);
+}
+
+size_t widenedBytes(const Context& context, ProductShape p, DType inputs, DType output) {
+    const auto bytesNeeded = context.ops->widenedWorkspaceBytes;
+    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output);
+}
+
+// Scratch memory for a product; the buffer must outlive the call that uses the view.
+Buffer takeWorkspace(const Context& context, size_t bytes, View& view) {
     if (bytes == 0) return {};
     Buffer buffer = context.allocator->allocate(bytes, MemoryOwner::Workspace);
     view = {buffer.data(), DType::U8, Shape{static_cast<int64_t>(bytes)}};
@@ -43,7 +60,7 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
     requireComputeDtype(kOp, "x", args.x);
     const ProductShape p{args.x.shape[0], args.weight.shape[0], args.x.shape[1]};
     requireShape(kOp, "weight", args.weight, Shape{p.n, p.k});
-    requireDtype(kOp, "weight", args.weight, args.x.dtype);
+    requireWeightDtype(kOp, args.weight, args.x.dtype);
     requireShape(kOp, "out", args.out, Shape{p.m, p.n});
     requireOutputDtype(kOp, "out", args.out, args.x.dtype);
     if (args.bias.isPresent()) {
@@ -51,7 +68,9 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
         requireDtype(kOp, "bias", args.bias, args.x.dtype);
     }
     LinearForwardArgs call = args;
-    const Buffer workspace = takeWorkspace(context, p, args.x.dtype, args.out.dtype, call.workspace);
+    const size_t bytes =
+        isTiled(args.weight.dtype) ? quantizedBytes(context, p) : gemmBytes(context, p, args.x.dtype, args.out.dtype);
+    const Buffer workspace = takeWorkspace(context, bytes, call.workspace);
     dispatch(context, context.ops->linearForward, call,
              costOf(p, bytesOf(args.x) + bytesOf(args.weight), bytesOf(args.out)));
 }
@@ -63,11 +82,13 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
     requireComputeDtype(kOp, "dOut", args.dOut);
     const ProductShape p{args.dOut.shape[0], args.weight.shape[1], args.dOut.shape[1]};
     requireShape(kOp, "weight", args.weight, Shape{p.k, p.n});
-    requireDtype(kOp, "weight", args.weight, args.dOut.dtype);
+    requireWeightDtype(kOp, args.weight, args.dOut.dtype);
     requireShape(kOp, "dX", args.dX, Shape{p.m, p.n});
     requireOutputDtype(kOp, "dX", args.dX, args.dOut.dtype);
     LinearBackwardInputArgs call = args;
-    const Buffer workspace = takeWorkspace(context, p, args.dOut.dtype, args.dX.dtype, call.workspace);
+    const size_t bytes = isTiled(args.weight.dtype) ? widenedBytes(context, p, args.dOut.dtype, args.dX.dtype)
+                                                    : gemmBytes(context, p, args.dOut.dtype, args.dX.dtype);
+    const Buffer workspace = takeWorkspace(context, bytes, call.workspace);
     dispatch(context, context.ops->linearBackwardInput, call,
              costOf(p, bytesOf(args.dOut) + bytesOf(args.weight), bytesOf(args.dX)));
 }
@@ -88,7 +109,7 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
         requireDtype(kOp, "dBias", args.dBias, sums);
     }
     LinearBackwardWeightArgs call = args;
-    const Buffer workspace = takeWorkspace(context, p, args.dOut.dtype, sums, call.workspace);
+    const Buffer workspace = takeWorkspace(context, gemmBytes(context, p, args.dOut.dtype, sums), call.workspace);
     dispatch(context, context.ops->linearBackwardWeight, call,
              costOf(p, bytesOf(args.dOut) + bytesOf(args.x), 2 * bytesOf(args.dWeight)));
 }

@@ -18,6 +18,9 @@ inline constexpr int64_t kIndependentRows = 16;
 // out = alpha * x W^T + bias (+ out).
 //   x [T, I]; weight [O, I]; bias [O] optional; out [T, O].
 //   dtypes: all F32, all BF16, all F64, or BF16 inputs with F32 out. Sums are F32 (F64 for F64).
+//   weight may be tiles of quantised blocks instead (Q8_0x16, Q4_0x16; see quantize.h), I a multiple of 32: its values
+//   are scale * number exactly, and x, unless it is F64, is rounded to signed bytes in blocks of 32 with a scale of
+//   max|block| / 127. Then the bits of a row do not depend on other rows whatever their number.
 // T = 0 is legal. Throws InvalidArgument on shape or dtype mismatch. out must not alias an input.
 struct LinearForwardArgs {
     ConstView x;
@@ -31,7 +34,8 @@ struct LinearForwardArgs {
 void linearForward(const Context& context, const LinearForwardArgs& args);
 
 // dX = alpha * dOut W (+ dX).
-//   dOut [T, O]; weight [O, I]; dX [T, I]; dtypes as in linearForward.
+//   dOut [T, O]; weight [O, I]; dX [T, I]; dtypes as in linearForward. A weight in tiles is widened to the type of dOut
+//   (rounded, if that is BF16); dOut is not quantised.
 struct LinearBackwardInputArgs {
     ConstView dOut;
     ConstView weight;
@@ -43,6 +47,7 @@ struct LinearBackwardInputArgs {
 void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
 
 // dWeight += alpha * dOut^T x and dBias += sum over rows of dOut. Gradients always accumulate.
+// A weight in tiles has none.
 //   dOut [T, O]; x [T, I] same dtype as dOut; dWeight [O, I] F32 (F64 for F64); dBias [O] F32/F64 optional.
 struct LinearBackwardWeightArgs {
     ConstView dOut;

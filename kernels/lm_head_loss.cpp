@@ -11,7 +11,7 @@ namespace {
 // Logits of one chunk that still leave room for hidden rows and weight panels in a desktop's last-level cache.
 constexpr int64_t kDefaultLogitBytes = int64_t{12} << 20;
 // Fewer rows than this and the products wait for memory: the weight is read, and its gradient read and written, once a
-// chunk. Measured with 49152 x 576 in F32: 200 GFLOP/s at 128 rows, 150 at 64.
+// chunk; a quantised one is widened once a chunk. Measured with 49152 x 576 in F32: 200 GFLOP/s at 128 rows, 150 at 64.
 constexpr int64_t kMinRowsWithWeightGradient = 128;
 constexpr int64_t kMinRows = 64;
 
@@ -25,7 +25,8 @@ int64_t chunkRowsOf(const LmHeadLossArgs& args, int64_t logitRowBytes) {
         const int64_t affordable = args.maxLogitBytes / logitRowBytes / kLossRowMultiple * kLossRowMultiple;
         return std::min(tokens, std::max(kLossRowMultiple, affordable));
     }
-    const int64_t leastRows = args.dWeight.isPresent() ? kMinRowsWithWeightGradient : kMinRows;
+    const bool touchesWholeWeight = args.dWeight.isPresent() || isTiled(args.weight.dtype);
+    const int64_t leastRows = touchesWholeWeight ? kMinRowsWithWeightGradient : kMinRows;
     return std::min(tokens, roundUp(std::max(leastRows, kDefaultLogitBytes / logitRowBytes)));
 }
 
@@ -48,7 +49,7 @@ void checkArguments(const Context& context, const LmHeadLossArgs& args) {
     const DType dtype = args.hidden.dtype;
     const int64_t tokens = args.hidden.shape[0];
     requireShape(kOp, "weight", args.weight, Shape{args.weight.shape[0], args.hidden.shape[1]});
-    requireDtype(kOp, "weight", args.weight, dtype);
+    if (!isTiled(args.weight.dtype)) requireDtype(kOp, "weight", args.weight, dtype);
     requireShape(kOp, "labels", args.labels, Shape{tokens});
     requireDtype(kOp, "labels", args.labels, DType::I32);
     requireShape(kOp, "losses", args.losses, Shape{tokens});
@@ -62,6 +63,9 @@ void checkArguments(const Context& context, const LmHeadLossArgs& args) {
         requireDtype(kOp, "dHidden", args.dHidden, dtype);
     }
     if (args.dWeight.isPresent()) {
+        if (isTiled(args.weight.dtype)) {
+            throw Error{ErrorCode::InvalidArgument, "lmHeadLoss: a quantised weight has no gradient"};
+        }
         requireShape(kOp, "dWeight", args.dWeight, args.weight.shape);
         requireDtype(kOp, "dWeight", args.dWeight, accumulatorDtype(dtype));
     }
@@ -82,6 +86,15 @@ void checkArguments(const Context& context, const LmHeadLossArgs& args) {
                                                             args.vocabularySize, args.weight.shape[0])};
     }
     checkLabels(context, args.labels, args.vocabularySize);
+}
+
+size_t quantizedBytes(const Context& context, const LmHeadLossArgs& args, int64_t rows) {
+    const int64_t hiddenSize = args.hidden.shape[1];
+    const DType dtype = args.hidden.dtype;
+    const auto forward = context.ops->quantizedWorkspaceBytes;
+    const auto backward = args.dHidden.isPresent() ? context.ops->widenedWorkspaceBytes : nullptr;
+    return std::max(forward == nullptr ? 0 : forward(rows, hiddenSize),
+                    backward == nullptr ? 0 : backward(rows, hiddenSize, args.vocabularySize, dtype, dtype));
 }
 
 }  // namespace
@@ -105,6 +118,10 @@ LmHeadLossLayout lmHeadLossLayout(const Context& context, const LmHeadLossArgs& 
     layout.rowIndex = layout.dHidden + (args.dHidden.isPresent() ? hiddenBytes : 0);
     layout.gemm = layout.rowIndex + align(static_cast<size_t>(args.hidden.shape[0]) * sizeof(int32_t));
     layout.bytes = layout.gemm;
+    if (isTiled(args.weight.dtype)) {
+        layout.bytes += quantizedBytes(context, args, layout.chunkRows);
+        return layout;
+    }
     if (context.ops->gemmWorkspaceBytes != nullptr) {
         const auto bytesOf = context.ops->gemmWorkspaceBytes;
         const int64_t n = args.vocabularySize;

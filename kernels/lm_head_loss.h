@@ -18,7 +18,8 @@ inline constexpr int32_t kIgnoredLabel = -100;
 //   dHidden = logitScale * d W;  dWeight += logitScale * d^T hidden;  dBias += sum over rows of d
 // Gradients are made in the same pass because the logits are at hand; gradScale is usually 1 / (label tokens of the
 // step). The caller multiplies later only if its own upstream gradient is not one.
-//   hidden [T, C] F32/BF16/F64; weight [V, C] same dtype; bias [V] same dtype, optional;
+//   hidden [T, C] F32/BF16/F64; weight [V, C] same dtype, or tiles of quantised blocks (multiplied as in linear.h; no
+//   dWeight then); bias [V] same dtype, optional;
 //   labels [T] I32 in [0, vocabularySize) or kIgnoredLabel
 //   losses [T] F32/F64: 0 where ignored; predictions [T] I32 optional: argmax, lowest id on ties, -1 where ignored
 //   dHidden [T, C] dtype of hidden, optional: overwritten, 0 where ignored; dWeight [V, C], dBias [V] F32/F64

@@ -6,36 +6,54 @@
 namespace wb::kernels {
 namespace {
 
-constexpr int64_t kBlockLength = 32;
+constexpr int64_t kBlockColumns = 32;
 
-void requireBlocks(std::string_view op, const ConstView& view) {
-    requireRank(op, "quantized", view, 2);
-    requireDtype(op, "quantized", view, DType::Q8_0);
-    if (view.shape[1] % kBlockLength != 0) {
+bool isBlocks(DType dtype) {
+    return dtype == DType::Q8_0 || dtype == DType::Q4_0 || isTiled(dtype);
+}
+
+void requireBlocks(std::string_view op, std::string_view name, const ConstView& view) {
+    requireRank(op, name, view, 2);
+    if (!isBlocks(view.dtype)) {
         throw Error{ErrorCode::InvalidArgument,
-                    fmt::format("{}: {} columns are no multiple of {}", op, view.shape[1], kBlockLength)};
+                    fmt::format("{}: {} is {}, expected Q8_0, Q4_0 or their tiles", op, name, dtypeName(view.dtype))};
+    }
+    if (view.shape[1] % kBlockColumns != 0) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{}: {} columns are no multiple of {}", op, view.shape[1], kBlockColumns)};
     }
 }
 
-OpCost costOf(const ConstView& quantized, const ConstView& plain) {
-    return {.flops = static_cast<double>(plain.shape.count()),
-            .bytes = static_cast<double>(quantized.bytes() + plain.bytes())};
+OpCost costOf(const ConstView& from, const ConstView& to) {
+    return {.flops = static_cast<double>(from.shape.count()), .bytes = static_cast<double>(from.bytes() + to.bytes())};
 }
 
 }  // namespace
 
 void dequantize(const Context& context, const DequantizeArgs& args) {
-    requireBlocks("dequantize", args.quantized);
-    requireShape("dequantize", "out", args.out, args.quantized.shape);
-    if (args.out.dtype != DType::BF16) requireDtype("dequantize", "out", args.out, DType::F32);
+    constexpr std::string_view kOp = "dequantize";
+    requireBlocks(kOp, "quantized", args.quantized);
+    requireShape(kOp, "out", args.out, args.quantized.shape);
+    const bool isDouble = args.out.dtype == DType::F64 && isTiled(args.quantized.dtype);
+    if (args.out.dtype != DType::BF16 && !isDouble) requireDtype(kOp, "out", args.out, DType::F32);
     dispatch(context, context.ops->dequantize, args, costOf(args.quantized, args.out));
 }
 
 void quantize(const Context& context, const QuantizeArgs& args) {
-    requireBlocks("quantize", args.out);
-    requireShape("quantize", "x", args.x, args.out.shape);
-    requireDtype("quantize", "x", args.x, DType::F32);
-    dispatch(context, context.ops->quantize, args, costOf(args.out, args.x));
+    constexpr std::string_view kOp = "quantize";
+    requireBlocks(kOp, "out", args.out);
+    requireShape(kOp, "x", args.x, args.out.shape);
+    requireDtype(kOp, "x", args.x, DType::F32);
+    dispatch(context, context.ops->quantize, args, costOf(args.x, args.out));
+}
+
+void retile(const Context& context, const RetileArgs& args) {
+    constexpr std::string_view kOp = "retile";
+    requireBlocks(kOp, "in", args.in);
+    requireShape(kOp, "out", args.out, args.in.shape);
+    const DType expected = isTiled(args.in.dtype) ? rowsOfTiles(args.in.dtype) : tilesOfRows(args.in.dtype);
+    requireDtype(kOp, "out", args.out, expected);
+    dispatch(context, context.ops->retile, args, costOf(args.in, args.out));
 }
 
 }  // namespace wb::kernels

@@ -6,9 +6,9 @@
 
 namespace wb::core {
 
-Var embedding(const Context& context, Parameter& table, const Tensor& ids, float scale) {
+Var embedding(const Context& context, Parameter& table, const Tensor& ids, DType dtype, float scale) {
     const Shape shape{ids.count(), table.value.shape()[1]};
-    Tensor out = Tensor::empty(context.device, table.value.dtype(), shape, kernels::MemoryOwner::Activations);
+    Tensor out = Tensor::empty(context.device, dtype, shape, kernels::MemoryOwner::Activations);
     std::vector<WeightRange> ranges = weightRanges(context, ids.count(), table, nullptr);
     for (const WeightRange& range : ranges) {
         kernels::embeddingForward(

@@ -217,9 +217,9 @@ void backwardDelta(const kernels::Context& device, const AppliedDelta& applied, 
 void refreshNorms(const kernels::Context& context, LowRankDelta& delta, const Tensor& weight) {
     if (!delta.hasMagnitude()) return;
     // In the type of sums: the norm of rounded BF16 sums would be off by their rounding.
-    const DType dtype = gradientDtype(weight.dtype());
+    const DType dtype = gradientDtype(delta.b.value.dtype());
     const Tensor sum = Tensor::empty(context, dtype, weight.shape(), MemoryOwner::Workspace);
-    kernels::scale(context, {.x = weight.view(), .out = sum.view()});
+    copyWeight(context, weight, sum);
     kernels::linearBackwardInput(context, {.dOut = delta.b.value.view(),
                                            .weight = delta.a.value.view(),
                                            .dX = sum.view(),

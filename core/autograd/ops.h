@@ -21,8 +21,8 @@ namespace wb::core {
 // Host-side sequence bounds, shared by the nodes that need them in backward.
 using SequenceBounds = std::shared_ptr<const std::vector<int32_t>>;
 
-// table [V, C], ids [T] I32 -> scale * table[ids] [T, C].
-Var embedding(const Context& context, Parameter& table, const Tensor& ids, float scale = 1.0F);
+// table [V, C] of `dtype` or in tiles, ids [T] I32 -> scale * table[ids] [T, C] of `dtype`.
+Var embedding(const Context& context, Parameter& table, const Tensor& ids, DType dtype, float scale = 1.0F);
 
 // x [T, I] -> x W^T + bias [T, O], plus for each AdapterRows of the context the delta of that adapter.
 // `deltas` is indexed by adapter; a null entry leaves the layer as it is.

@@ -50,8 +50,8 @@ std::optional<DType> dtypeOfGguf(GgufType type) {
         case GgufType::F16: return DType::F16;
         case GgufType::BF16: return DType::BF16;
         case GgufType::Q8_0: return DType::Q8_0;
+        case GgufType::Q4_0: return DType::Q4_0;
         case GgufType::F32:
-        case GgufType::Q4_0:
         case GgufType::Q4_1:
         case GgufType::Q5_0:
         case GgufType::Q5_1:

@@ -32,7 +32,7 @@ bool needsWidening(const GgufTensor& tensor, GgufLayout layout) {
     const bool isPlain = tensor.type == GgufType::F32 || tensor.type == GgufType::F16 || tensor.type == GgufType::BF16;
     if (layout == GgufLayout::PlusOne) return true;
     if (layout == GgufLayout::Transposed) return !isPlain;
-    return !isPlain && tensor.type != GgufType::Q8_0;
+    return !isPlain && tensor.type != GgufType::Q8_0 && tensor.type != GgufType::Q4_0;
 }
 
 struct Conversion {

@@ -48,7 +48,8 @@ void checkStored(const StoredTensor& stored, const ExpectedTensor& expected, con
                     fmt::format("{}: tensor '{}' has shape [{}], the config asks for [{}]", source, stored.name,
                                 fmt::join(stored.shape, ", "), fmt::join(expected.shape, ", "))};
     }
-    const bool isWeight = stored.dtype && (isFloatingPoint(*stored.dtype) || *stored.dtype == DType::Q8_0);
+    const bool isWeight = stored.dtype && (isFloatingPoint(*stored.dtype) || *stored.dtype == DType::Q8_0 ||
+                                           *stored.dtype == DType::Q4_0);
     if (isWeight && *stored.dtype != DType::F64) return;
     throw Error{
         ErrorCode::Unsupported,

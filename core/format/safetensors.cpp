@@ -70,9 +70,9 @@ std::string headerText(const std::vector<TensorDeclaration>& tensors,
             throw Error{ErrorCode::InvalidArgument,
                         fmt::format("tensor name '{}' is used twice or reserved", tensor.name)};
         }
-        if (tensor.dtype == DType::Q8_0) {
-            throw Error{ErrorCode::InvalidArgument,
-                        fmt::format("tensor '{}' is Q8_0, which safetensors cannot hold", tensor.name)};
+        if (tensor.dtype == DType::Q8_0 || tensor.dtype == DType::Q4_0) {
+            throw Error{ErrorCode::InvalidArgument, fmt::format("tensor '{}' is {}, which safetensors cannot hold",
+                                                                tensor.name, dtypeName(tensor.dtype))};
         }
         const uint64_t end = position + declaredBytes(tensor);
         // Names are unique, so appending skips the search that operator[] of an ordered object makes.

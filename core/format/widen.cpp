@@ -3,6 +3,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/float_formats.h"
+#include "kernels/base/q4_block.h"
 
 #include <fmt/format.h>
 #include <cstring>
@@ -35,6 +36,15 @@ void widenQ8(std::span<const std::byte> bytes, std::span<float> out) {
     }
 }
 
+void widenQ4(std::span<const std::byte> bytes, std::span<float> out) {
+    for (size_t begin = 0; begin < out.size(); begin += Q4Block::kLength) {
+        Q4Block block;
+        std::memcpy(&block, bytes.data() + begin / Q4Block::kLength * sizeof(block), sizeof(block));
+        const auto scale = static_cast<float>(block.scale);
+        for (size_t i = 0; i < Q4Block::kLength; ++i) out[begin + i] = static_cast<float>(block.nibble(i) - 8) * scale;
+    }
+}
+
 }  // namespace
 
 void widenToFloat(DType dtype, std::span<const std::byte> bytes, std::span<float> out, std::string_view what) {
@@ -49,6 +59,7 @@ void widenToFloat(DType dtype, std::span<const std::byte> bytes, std::span<float
         case DType::F16: widen<Float16>(bytes, out); return;
         case DType::BF16: widen<BFloat16>(bytes, out); return;
         case DType::Q8_0: widenQ8(bytes, out); return;
+        case DType::Q4_0: widenQ4(bytes, out); return;
         default: break;
     }
     throw Error{ErrorCode::InvalidArgument, fmt::format("{}: {} are no weights", what, dtypeName(dtype))};

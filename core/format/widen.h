@@ -9,7 +9,7 @@
 
 namespace wb::core {
 
-// Widens stored elements to float: F32, F16, BF16, F64 (rounded) and Q8_0 (x = scale times q). The bytes need no
+// Widens stored elements to float: F32, F16, BF16, F64 (rounded), Q8_0 and Q4_0 (x = scale times q). The bytes need no
 // alignment. Throws InvalidArgument, with `what` in the message, on another type or if the bytes are not exactly what
 // out.size() elements occupy.
 void widenToFloat(DType dtype, std::span<const std::byte> bytes, std::span<float> out, std::string_view what);

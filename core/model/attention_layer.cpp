@@ -7,24 +7,25 @@ namespace wb::core {
 
 using kernels::MemoryOwner;
 
-AttentionLayer::AttentionLayer(const kernels::Context& context, const AttentionConfig& config, DType dtype,
-                               int64_t layer)
+AttentionLayer::AttentionLayer(const kernels::Context& context, const AttentionConfig& config,
+                               const ElementTypes& types, int64_t layer)
     : m_config(config),
       m_layer(layer),
-      m_query(context, config.query, dtype),
-      m_key(context, config.key, dtype),
-      m_value(context, config.value, dtype),
-      m_fused(context, config.fused, dtype),
-      m_output(context, config.output, dtype),
-      m_queryNorm(context, config.queryNorm, dtype),
-      m_keyNorm(context, config.keyNorm, dtype) {
+      m_query(context, config.query, types),
+      m_key(context, config.key, types),
+      m_value(context, config.value, types),
+      m_fused(context, config.fused, types),
+      m_output(context, config.output, types),
+      m_queryNorm(context, config.queryNorm, types.compute),
+      m_keyNorm(context, config.keyNorm, types.compute) {
     if (m_fused.exists()) {
         const FusedHeads& heads = config.heads;
         m_parts = std::make_shared<const std::vector<ColumnPart>>(std::vector<ColumnPart>{
             {heads.query, config.headDim}, {heads.key, config.headDim}, {heads.value, config.headDim}});
     }
     if (!config.alibiSlopes.empty()) {
-        m_alibi.value = Tensor::empty(context, gradientDtype(dtype), Shape{config.numHeads}, MemoryOwner::Weights);
+        m_alibi.value =
+            Tensor::empty(context, gradientDtype(types.compute), Shape{config.numHeads}, MemoryOwner::Weights);
         assignFloats(context, m_alibi.value, config.alibiSlopes);
     }
 }

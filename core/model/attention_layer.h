@@ -39,7 +39,8 @@ struct CrossAttentionInput {
 class AttentionLayer {
 public:
     // Allocates uninitialised weights. `layer` is the place in the cache.
-    AttentionLayer(const kernels::Context& context, const AttentionConfig& config, DType dtype, int64_t layer);
+    AttentionLayer(const kernels::Context& context, const AttentionConfig& config, const ElementTypes& types,
+                   int64_t layer);
 
     // x [T, C] -> [T, C].
     Var apply(const Context& context, const Var& x, const SelfAttentionInput& input);

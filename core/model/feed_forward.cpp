@@ -12,19 +12,19 @@ ProjectionConfig unlessMixture(const FeedForwardConfig& config, const Projection
 
 }  // namespace
 
-FeedForward::FeedForward(const kernels::Context& context, const FeedForwardConfig& config, DType dtype)
+FeedForward::FeedForward(const kernels::Context& context, const FeedForwardConfig& config, const ElementTypes& types)
     : m_config(config),
-      m_gate(context, unlessMixture(config, config.gate), dtype),
-      m_up(context, unlessMixture(config, config.up), dtype),
-      m_gateUp(context, unlessMixture(config, config.gateUp), dtype),
-      m_down(context, unlessMixture(config, config.down), dtype) {
+      m_gate(context, unlessMixture(config, config.gate), types),
+      m_up(context, unlessMixture(config, config.up), types),
+      m_gateUp(context, unlessMixture(config, config.gateUp), types),
+      m_down(context, unlessMixture(config, config.down), types) {
     if (m_gateUp.exists()) {
         const int64_t half = config.gateUp.out / 2;
         m_halves = std::make_shared<const std::vector<ColumnPart>>(
             std::vector<ColumnPart>{{{0}, half}, {{static_cast<int32_t>(half)}, half}});
     }
     if (config.mixture)
-        m_mixture = std::make_unique<MixtureOfExperts>(context, *config.mixture, config.activation, dtype);
+        m_mixture = std::make_unique<MixtureOfExperts>(context, *config.mixture, config.activation, types);
 }
 
 Var FeedForward::activated(const Context& context, const Var& x) {

@@ -13,7 +13,7 @@ namespace wb::core {
 class FeedForward {
 public:
     // Allocates uninitialised weights.
-    FeedForward(const kernels::Context& context, const FeedForwardConfig& config, DType dtype);
+    FeedForward(const kernels::Context& context, const FeedForwardConfig& config, const ElementTypes& types);
 
     // x [T, C] -> [T, C].
     Var apply(const Context& context, const Var& x);

@@ -3,6 +3,7 @@
 
 #include "core/model/architectures/architectures.h"
 #include "kernels/base/error.h"
+#include "kernels/base/quantized_tiles.h"
 #include "kernels/elementwise.h"
 
 #include <utility>
@@ -17,13 +18,16 @@ int64_t paddedVocabulary(int64_t size) {
     return (size + kGranule - 1) / kGranule * kGranule;
 }
 
-Parameter makeVocabularyTable(const kernels::Context& context, const NetworkConfig& network, DType dtype,
+Parameter makeVocabularyTable(const kernels::Context& context, const NetworkConfig& network, const ElementTypes& types,
                               const std::string& name) {
     const int64_t padded = paddedVocabulary(network.vocabularySize);
+    const DType dtype = types.tableType(network.embeddingSize);
     Parameter table{
         name, Tensor::empty(context, dtype, Shape{padded, network.embeddingSize}, MemoryOwner::Weights), {}};
-    const Tensor padding = table.value.rows(network.vocabularySize, padded);
-    kernels::fill(context, {.out = padding.view()});
+    // From the tile in which the padding begins: the words in it follow when weights are loaded.
+    const int64_t firstPadded =
+        isTiled(dtype) ? network.vocabularySize / kTileRows * kTileRows : network.vocabularySize;
+    fillZeros(context, table.value.rows(firstPadded, padded));
     return table;
 }
 
@@ -37,18 +41,18 @@ Parameter makeHeadBias(const kernels::Context& context, const NetworkConfig& net
 
 }  // namespace
 
-LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig& config, DType dtype)
-    : m_config(config), m_dtype(dtype) {
+LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig& config, const ElementTypes& types)
+    : m_config(config), m_types(types) {
     const NetworkConfig network = networkConfigOf(config);
     m_headConfig = network.head;
     m_positionLimit = positionLimitOf(config);
-    m_embedding = makeVocabularyTable(context, network, dtype, network.decoder.embedding + ".weight");
+    m_embedding = makeVocabularyTable(context, network, types, network.decoder.embedding + ".weight");
     m_embedding.untrainedRow = network.untrainedId;
-    if (network.encoder) m_encoder.emplace(context, *network.encoder, network.hidden, dtype);
-    m_decoder.emplace(context, network.decoder, network.hidden, dtype);
+    if (network.encoder) m_encoder.emplace(context, *network.encoder, network.hidden, types);
+    m_decoder.emplace(context, network.decoder, network.hidden, types);
     if (!m_headConfig.name.empty())
-        m_head = makeVocabularyTable(context, network, dtype, m_headConfig.name + ".weight");
-    m_headBias = makeHeadBias(context, network, dtype);
+        m_head = makeVocabularyTable(context, network, types, m_headConfig.name + ".weight");
+    m_headBias = makeHeadBias(context, network, types.compute);
 }
 
 Var LanguageModel::forward(const Context& context, const PackedInput& input, const CacheUse& use) {
@@ -109,7 +113,7 @@ Tensor LanguageModel::logits(const kernels::Context& context, const Tensor& hidd
     const Tensor input = headInput(pass, {hidden}).value;
     const std::vector<RowRange> ranges = headRanges(pass, hidden.shape()[0]);
     if (ranges.size() == 1) return headLogits(context, input, head(ranges.front().adapter));
-    Tensor out = Tensor::empty(context, gradientDtype(m_dtype), Shape{hidden.shape()[0], m_config.vocabularySize},
+    Tensor out = Tensor::empty(context, gradientDtype(dtype()), Shape{hidden.shape()[0], m_config.vocabularySize},
                                MemoryOwner::Activations);
     for (const auto& [begin, end, adapter] : ranges) {
         const Tensor part = headLogits(context, input.rows(begin, end), head(adapter));
@@ -148,7 +152,7 @@ KvCacheConfig LanguageModel::cacheConfig(int64_t numBlocks) const {
     return {.numLayers = m_config.numLayers,
             .numKvHeads = m_config.numKvHeads,
             .headDim = m_config.headDim,
-            .dtype = m_dtype,
+            .dtype = dtype(),
             .numBlocks = numBlocks};
 }
 

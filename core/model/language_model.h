@@ -18,12 +18,13 @@ public:
     static constexpr int64_t kVocabularyGranule = 64;
 
     // Allocates uninitialised weights. Throws Unsupported on a model type or setting the engine lacks.
-    LanguageModel(const kernels::Context& context, const ModelConfig& config, DType dtype);
+    LanguageModel(const kernels::Context& context, const ModelConfig& config, const ElementTypes& types);
     LanguageModel(const LanguageModel&) = delete;  // adapters and the tape point at its weights
     LanguageModel& operator=(const LanguageModel&) = delete;
 
     const ModelConfig& config() const { return m_config; }
-    DType dtype() const { return m_dtype; }
+    DType dtype() const { return m_types.compute; }  // of activations and of what adapters add
+    const ElementTypes& elementTypes() const { return m_types; }
     bool isEncoderDecoder() const { return m_encoder.has_value(); }
     // Most tokens a sequence of either side may have; nothing where positions have no end.
     std::optional<int64_t> positionLimit() const { return m_positionLimit; }
@@ -71,7 +72,7 @@ private:
     Var headInput(const Context& context, const Var& hidden) const;
 
     ModelConfig m_config;
-    DType m_dtype;
+    ElementTypes m_types;
     ActivationMemory m_activationMemory = ActivationMemory::KeepAll;
     HeadConfig m_headConfig;
     Parameter m_embedding;  // [V padded, C]

@@ -26,27 +26,28 @@ std::vector<AdapterRows> adapterRowsOf(std::span<const AdapterRows> ofBatch, std
 }  // namespace
 
 MixtureOfExperts::MixtureOfExperts(const kernels::Context& context, const MixtureConfig& config,
-                                   kernels::Activation activation, DType dtype)
+                                   kernels::Activation activation, const ElementTypes& types)
     : m_config(config), m_activation(activation) {
     if (config.expertsPerToken < 1 || config.expertsPerToken > config.numExperts) {
         throw Error{ErrorCode::InvalidArgument, fmt::format("{}: {} of {} experts per token cannot be chosen",
                                                             config.prefix, config.expertsPerToken, config.numExperts)};
     }
-    m_router =
-        LinearLayer(context, {.name = config.prefix + ".gate", .in = config.hidden, .out = config.numExperts}, dtype);
+    // Routers are small, and a rounding that changes the choice of an expert is not.
+    m_router = LinearLayer(context, {.name = config.prefix + ".gate", .in = config.hidden, .out = config.numExperts},
+                           types.compute);
     for (int64_t e = 0; e < config.numExperts; ++e) {
-        m_experts.push_back(makeMlp(context, dtype, fmt::format("{}.experts.{}.", config.prefix, e), config.ffn));
+        m_experts.push_back(makeMlp(context, types, fmt::format("{}.experts.{}.", config.prefix, e), config.ffn));
     }
     if (config.sharedFfn == 0) return;
-    m_shared = makeMlp(context, dtype, config.prefix + ".shared_expert.", config.sharedFfn);
-    m_sharedGate =
-        LinearLayer(context, {.name = config.prefix + ".shared_expert_gate", .in = config.hidden, .out = 1}, dtype);
+    m_shared = makeMlp(context, types, config.prefix + ".shared_expert.", config.sharedFfn);
+    m_sharedGate = LinearLayer(context, {.name = config.prefix + ".shared_expert_gate", .in = config.hidden, .out = 1},
+                               types.compute);
 }
 
-MixtureOfExperts::GatedMlp MixtureOfExperts::makeMlp(const kernels::Context& context, DType dtype,
+MixtureOfExperts::GatedMlp MixtureOfExperts::makeMlp(const kernels::Context& context, const ElementTypes& types,
                                                      const std::string& prefix, int64_t ffn) const {
     const auto makeLinear = [&](const std::string& name, int64_t out, int64_t in) {
-        return LinearLayer(context, {.name = prefix + name, .in = in, .out = out}, dtype);
+        return LinearLayer(context, {.name = prefix + name, .in = in, .out = out}, types);
     };
     return {makeLinear(m_config.gateName, ffn, m_config.hidden), makeLinear(m_config.upName, ffn, m_config.hidden),
             makeLinear(m_config.downName, m_config.hidden, ffn)};

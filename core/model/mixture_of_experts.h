@@ -21,7 +21,7 @@ public:
     // Allocates uninitialised weights, named by the config. Throws InvalidArgument where it asks for more experts per
     // token than there are.
     MixtureOfExperts(const kernels::Context& context, const MixtureConfig& config, kernels::Activation activation,
-                     DType dtype);
+                     const ElementTypes& types);
 
     // x [T, C] -> [T, C]. Adapter rows of the context follow their rows to the experts.
     Var apply(const Context& context, const Var& x);
@@ -37,7 +37,8 @@ private:
         LinearLayer down;
     };
 
-    GatedMlp makeMlp(const kernels::Context& context, DType dtype, const std::string& prefix, int64_t ffn) const;
+    GatedMlp makeMlp(const kernels::Context& context, const ElementTypes& types, const std::string& prefix,
+                     int64_t ffn) const;
     Var applyMlp(const Context& context, GatedMlp& mlp, const Var& x) const;
     Var applyShared(const Context& context, const Var& x);
 

@@ -74,21 +74,22 @@ std::vector<int32_t> relativeBuckets(const RelativeBiasConfig& config) {
     return bucketOf;
 }
 
-Stack::Stack(const kernels::Context& context, const StackConfig& config, int64_t hidden, DType dtype)
+Stack::Stack(const kernels::Context& context, const StackConfig& config, int64_t hidden, const ElementTypes& types)
     : m_config(config),
-      m_projectIn(context, config.projectIn, dtype),
-      m_projectOut(context, config.projectOut, dtype),
-      m_positions(makePositions(context, config.positions, hidden, dtype)),
-      m_embeddingNorm(context, config.embeddingNorm, dtype),
-      m_relativeBias(makeRelativeBias(context, config.relativeBias, dtype)),
-      m_finalNorm(context, config.finalNorm, dtype) {
+      m_dtype(types.compute),
+      m_projectIn(context, config.projectIn, types),
+      m_projectOut(context, config.projectOut, types),
+      m_positions(makePositions(context, config.positions, hidden, types.compute)),
+      m_embeddingNorm(context, config.embeddingNorm, types.compute),
+      m_relativeBias(makeRelativeBias(context, config.relativeBias, types.compute)),
+      m_finalNorm(context, config.finalNorm, types.compute) {
     if (config.relativeBias.exists()) {
         m_bucketOfDistance = std::make_shared<const std::vector<int32_t>>(relativeBuckets(config.relativeBias));
     }
     for (const RotaryConfig& table : config.rotary) m_rotary.push_back(makeRotary(context, table));
     m_blocks.reserve(config.blocks.size());
     for (const BlockConfig& block : config.blocks)
-        m_blocks.emplace_back(context, block, dtype, static_cast<int64_t>(m_blocks.size()));
+        m_blocks.emplace_back(context, block, types, static_cast<int64_t>(m_blocks.size()));
     m_config.blocks.clear();  // each block keeps its own
 }
 
@@ -101,10 +102,10 @@ Parameter& Stack::positionRows() {
 }
 
 Var Stack::embed(const Context& context, Parameter& table, const PackedInput& rows) {
-    Var x = embedding(context, table, rows.ids, m_config.embeddingScale);
+    Var x = embedding(context, table, rows.ids, m_dtype, m_config.embeddingScale);
     if (m_projectIn.exists()) x = m_projectIn.apply(context, x);
     if (m_config.normsBeforePositions) x = m_embeddingNorm.apply(context, x);
-    if (m_config.positions.exists()) x = add(context, x, embedding(context, positionRows(), rows.positions));
+    if (m_config.positions.exists()) x = add(context, x, embedding(context, positionRows(), rows.positions, m_dtype));
     return m_config.normsBeforePositions ? x : m_embeddingNorm.apply(context, x);
 }
 

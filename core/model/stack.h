@@ -26,7 +26,7 @@ struct StackPass {
 class Stack {
 public:
     // Allocates uninitialised weights; computed tables are filled.
-    Stack(const kernels::Context& context, const StackConfig& config, int64_t hidden, DType dtype);
+    Stack(const kernels::Context& context, const StackConfig& config, int64_t hidden, const ElementTypes& types);
 
     // Hidden states after the final norm, [T, C], as wide as the embedding.
     Var forward(const Context& context, Parameter& embedding, const PackedInput& rows, const StackPass& pass);
@@ -44,6 +44,7 @@ private:
                             const PackedInput& rows, const Var* relativeBias, const StackPass& pass);
 
     StackConfig m_config;
+    DType m_dtype;
     LinearLayer m_projectIn, m_projectOut;  // absent if the embedding is as wide as the blocks
     Parameter m_positions;                  // [rows, C], absent without
     Parameter m_positionsUsed;              // the rows from the offset on

@@ -10,15 +10,15 @@ void TransformerBlock::Norms::visitParameters(const std::function<void(Parameter
     for (NormLayer* norm : {&input, &output, &sum}) norm->visitParameters(visit);
 }
 
-TransformerBlock::TransformerBlock(const kernels::Context& context, const BlockConfig& config, DType dtype,
-                                   int64_t layer)
+TransformerBlock::TransformerBlock(const kernels::Context& context, const BlockConfig& config,
+                                   const ElementTypes& types, int64_t layer)
     : m_config(config),
-      m_attentionNorms(context, config.attentionNorms, dtype),
-      m_attention(context, config.attention, dtype, layer),
-      m_crossNorms(context, config.crossNorms, dtype),
-      m_feedForwardNorms(context, config.feedForwardNorms, dtype),
-      m_feedForward(context, config.feedForward, dtype) {
-    if (config.crossAttention) m_crossAttention.emplace(context, *config.crossAttention, dtype, layer);
+      m_attentionNorms(context, config.attentionNorms, types.compute),
+      m_attention(context, config.attention, types, layer),
+      m_crossNorms(context, config.crossNorms, types.compute),
+      m_feedForwardNorms(context, config.feedForwardNorms, types.compute),
+      m_feedForward(context, config.feedForward, types) {
+    if (config.crossAttention) m_crossAttention.emplace(context, *config.crossAttention, types, layer);
 }
 
 NormedSum TransformerBlock::enter(const Context& context, const ResidualStream& stream, Norms& norms) {

@@ -21,7 +21,8 @@ struct ResidualStream {
 class TransformerBlock {
 public:
     // Allocates uninitialised weights. `layer` is the place in the cache.
-    TransformerBlock(const kernels::Context& context, const BlockConfig& config, DType dtype, int64_t layer);
+    TransformerBlock(const kernels::Context& context, const BlockConfig& config, const ElementTypes& types,
+                     int64_t layer);
 
     // `cross` only for blocks that have cross-attention.
     ResidualStream forward(const Context& context, const ResidualStream& stream, const SelfAttentionInput& input,

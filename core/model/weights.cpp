@@ -6,6 +6,7 @@
 #include "kernels/base/error.h"
 #include "kernels/base/philox.h"
 #include "kernels/elementwise.h"
+#include "kernels/quantize.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -43,8 +44,20 @@ std::vector<std::byte> transposed(std::span<const std::byte> bytes, int64_t rows
     return result;
 }
 
-// Elements in the order of files.
+// What files hold in place of tiles.
+DType fileDtype(const NamedTensor& named) {
+    const DType dtype = named.tensor.dtype();
+    return isTiled(dtype) ? rowsOfTiles(dtype) : dtype;
+}
+
+// Elements in the order of files. Blocks keep the order of memory: a turned matrix has other ones.
 std::vector<std::byte> fileBytes(const kernels::Context& context, const NamedTensor& named) {
+    if (isTiled(named.tensor.dtype())) {
+        std::vector<std::byte> blocks(dtypeBytes(fileDtype(named), static_cast<size_t>(named.tensor.count())));
+        kernels::retile(context,
+                        {.in = named.tensor.view(), .out = {blocks.data(), fileDtype(named), named.tensor.shape()}});
+        return blocks;
+    }
     std::vector<std::byte> bytes(named.tensor.bytes());
     copyToHost(context, named.tensor, bytes.data(), bytes.size());
     if (!named.isTransposed) return bytes;
@@ -88,10 +101,16 @@ void loadWeights(const kernels::Context& context, LanguageModel& model, const Mo
     std::vector<float> widened;
     for (const NamedTensor& target : storedWeights(model)) {
         if (!source.has(target.name)) {  // an optional one: opening the source would have failed otherwise
-            kernels::fill(context, {.out = target.tensor.view()});
+            fillZeros(context, target.tensor);
             continue;
         }
         const ModelTensor& stored = source.tensor(target.name);
+        if (isTiled(target.tensor.dtype()) && stored.dtype == fileDtype(target) && !target.isTransposed) {
+            const RawTensor raw = source.readTensor(target.name);
+            kernels::retile(
+                context, {.in = {raw.bytes.data(), stored.dtype, target.tensor.shape()}, .out = target.tensor.view()});
+            continue;
+        }
         if (stored.dtype == target.tensor.dtype()) {
             assignFileBytes(context, target, source.readTensor(target.name).bytes);
             continue;
@@ -129,7 +148,7 @@ void writeTensorFile(const kernels::Context& context, const std::filesystem::pat
                      const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata) {
     std::vector<TensorDeclaration> declarations;
     for (const NamedTensor& named : tensors) {
-        declarations.push_back({named.name, named.tensor.dtype(), extentsOf(named)});
+        declarations.push_back({named.name, fileDtype(named), extentsOf(named)});
     }
     SafetensorsWriter writer(file, std::move(declarations), metadata);
     for (const NamedTensor& named : tensors) writer.write(named.name, fileBytes(context, named));
@@ -164,7 +183,7 @@ std::string hashTensors(const kernels::Context& context, std::vector<NamedTensor
     WeightHash hash;
     for (const NamedTensor& named : tensors) {
         const std::vector<int64_t> extents = extentsOf(named);
-        hash.begin(named.name, named.tensor.dtype(), extents);
+        hash.begin(named.name, fileDtype(named), extents);
         hash.update(fileBytes(context, named));
     }
     return hash.finish();

@@ -23,7 +23,8 @@ struct NamedTensor {
 // The weights of a model as files store them: without vocabulary padding, in forward order.
 std::vector<NamedTensor> storedWeights(LanguageModel& model);
 
-// Fills all weights from a model on disk, converting to the model's element type. Nothing is read on the plan device.
+// Fills all weights from a model on disk, converting to the model's element types: blocks that a GGUF file has in the
+// model's format are taken bit for bit, others are quantised here. Nothing is read on the plan device.
 // Throws what ModelSource throws.
 void loadWeights(const kernels::Context& context, LanguageModel& model, const ModelSource& source);
 
@@ -41,7 +42,7 @@ void writeTensorFile(const kernels::Context& context, const std::filesystem::pat
 void readTensorFile(const kernels::Context& context, const std::filesystem::path& file,
                     const std::vector<NamedTensor>& tensors);
 
-// WeightHash over the tensors, in any order.
+// WeightHash over the tensors, in any order. Tiles count as the blocks of a file.
 std::string hashTensors(const kernels::Context& context, std::vector<NamedTensor> tensors);
 
 }  // namespace wb::core

@@ -3,9 +3,12 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/float_formats.h"
+#include "kernels/base/quantized_tiles.h"
 #include "kernels/elementwise.h"
+#include "kernels/quantize.h"
 
 #include <fmt/format.h>
+#include <cmath>
 #include <cstring>
 
 namespace wb::core {
@@ -14,7 +17,7 @@ using kernels::Context;
 
 Tensor Tensor::empty(const Context& context, DType dtype, const Shape& shape, kernels::MemoryOwner owner) {
     Tensor tensor;
-    const size_t bytes = dtypeBytes(dtype, static_cast<size_t>(shape.count()));
+    const size_t bytes = arrayBytes(dtype, shape);
     tensor.m_storage = std::make_shared<kernels::Buffer>(context.allocator->allocate(bytes, owner));
     tensor.m_dtype = dtype;
     tensor.m_shape = shape;
@@ -50,9 +53,13 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 Tensor Tensor::rows(int64_t begin, int64_t end) const {
     WB_CHECK(isPresent() && begin >= 0 && begin <= end && end <= m_shape[0], "rows lie inside the tensor");
     const auto rowCount = static_cast<size_t>(m_shape[0]);
-    const size_t rowBytes = rowCount == 0 ? 0 : bytes() / rowCount;
     Tensor tensor = *this;
-    tensor.m_offset += rowBytes * static_cast<size_t>(begin);
+    if (isTiled(m_dtype)) {
+        WB_CHECK(begin % kTileRows == 0, "rows of tiles begin with a tile");
+        tensor.m_offset += arrayBytes(m_dtype, {begin, m_shape[1]});
+    } else {
+        tensor.m_offset += (rowCount == 0 ? 0 : bytes() / rowCount) * static_cast<size_t>(begin);
+    }
     switch (m_shape.rank()) {
         case 1: tensor.m_shape = Shape{end - begin}; break;
         case 2: tensor.m_shape = Shape{end - begin, m_shape[1]}; break;
@@ -98,6 +105,21 @@ void assignNarrowed(const Context& context, const Tensor& tensor, std::span<cons
     copyFromHost(context, stored.data(), stored.size() * sizeof(Stored), tensor);
 }
 
+std::vector<float> dequantised(const Context& context, const Tensor& tensor) {
+    std::vector<float> values(static_cast<size_t>(tensor.count()));
+    kernels::dequantize(context, {.quantized = tensor.view(), .out = {values.data(), DType::F32, tensor.shape()}});
+    return values;
+}
+
+void assignQuantised(const Context& context, const Tensor& tensor, std::span<const float> values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+        if (std::isfinite(values[i])) continue;
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("element {} is {}, which {} cannot hold", i, values[i], dtypeName(tensor.dtype()))};
+    }
+    kernels::quantize(context, {.x = {values.data(), DType::F32, tensor.shape()}, .out = tensor.view()});
+}
+
 [[noreturn]] void refuseDtype(const Tensor& tensor) {
     throw Error{ErrorCode::InvalidArgument,
                 fmt::format("a tensor of {} does not hold floats", dtypeName(tensor.dtype()))};
@@ -111,6 +133,8 @@ std::vector<float> toFloats(const Context& context, const Tensor& tensor) {
         case DType::F64: return widened<double>(context, tensor);
         case DType::BF16: return widened<BFloat16>(context, tensor);
         case DType::F16: return widened<Float16>(context, tensor);
+        case DType::Q8_0x16:
+        case DType::Q4_0x16: return dequantised(context, tensor);
         default: refuseDtype(tensor);
     }
 }
@@ -125,7 +149,22 @@ void assignFloats(const Context& context, const Tensor& tensor, std::span<const 
         case DType::F64: return assignNarrowed<double>(context, tensor, values);
         case DType::BF16: return assignNarrowed<BFloat16>(context, tensor, values);
         case DType::F16: return assignNarrowed<Float16>(context, tensor, values);
+        case DType::Q8_0x16:
+        case DType::Q4_0x16: return assignQuantised(context, tensor, values);
         default: refuseDtype(tensor);
+    }
+}
+
+void fillZeros(const Context& context, const Tensor& tensor) {
+    if (!isTiled(tensor.dtype())) return kernels::fill(context, {.out = tensor.view()});
+    assignFloats(context, tensor, std::vector<float>(static_cast<size_t>(tensor.count())));
+}
+
+void copyWeight(const Context& context, const Tensor& from, const Tensor& to) {
+    if (isTiled(from.dtype())) {
+        kernels::dequantize(context, {.quantized = from.view(), .out = to.view()});
+    } else {
+        kernels::scale(context, {.x = from.view(), .out = to.view()});
     }
 }
 

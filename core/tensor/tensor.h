@@ -29,7 +29,7 @@ public:
     DType dtype() const { return m_dtype; }
     const Shape& shape() const { return m_shape; }
     int64_t count() const { return m_shape.count(); }
-    size_t bytes() const { return dtypeBytes(m_dtype, static_cast<size_t>(count())); }
+    size_t bytes() const { return arrayBytes(m_dtype, m_shape); }
     void* data() const;
     // True if no other tensor shares the storage: writing in place then disturbs nobody.
     bool ownsStorageAlone() const { return m_storage.use_count() == 1; }
@@ -38,7 +38,7 @@ public:
 
     // Same storage under another shape of equal count. Throws InvalidArgument.
     Tensor reshaped(const Shape& shape) const;
-    // Rows [begin, end) of the outermost axis, same storage.
+    // Rows [begin, end) of the outermost axis, same storage. In tiles, begin is a multiple of 16.
     Tensor rows(int64_t begin, int64_t end) const;
 
 private:
@@ -53,9 +53,14 @@ private:
 void copyFromHost(const kernels::Context& context, const void* source, size_t bytes, const Tensor& target);
 void copyToHost(const kernels::Context& context, const Tensor& source, void* target, size_t bytes);
 
-// The values of an F32/BF16/F16/F64 tensor as floats; zeros on the plan device.
+// The values of an F32/BF16/F16/F64 tensor, or of one in tiles, as floats; zeros on the plan device.
 std::vector<float> toFloats(const kernels::Context& context, const Tensor& tensor);
-// Fills an F32/BF16/F64 tensor from floats. Throws InvalidArgument on a count mismatch.
+// Fills an F32/BF16/F64 tensor from floats, or quantises them into tiles. Throws InvalidArgument on a count mismatch
+// and for tiles if a value is not finite.
 void assignFloats(const kernels::Context& context, const Tensor& tensor, std::span<const float> values);
+// Fills with zeros; a tensor in tiles as well.
+void fillZeros(const kernels::Context& context, const Tensor& tensor);
+// The values of a weight in another type, both F32/BF16/F64, or the weight in tiles. Same shape.
+void copyWeight(const kernels::Context& context, const Tensor& from, const Tensor& to);
 
 }  // namespace wb::core

@@ -19,10 +19,21 @@ struct DTypeInfo {
 };
 
 constexpr std::array kInfos{
-    DTypeInfo{DType::F64, "F64", 1, 8},   DTypeInfo{DType::F32, "F32", 1, 4}, DTypeInfo{DType::F16, "F16", 1, 2},
-    DTypeInfo{DType::BF16, "BF16", 1, 2}, DTypeInfo{DType::I64, "I64", 1, 8}, DTypeInfo{DType::I32, "I32", 1, 4},
-    DTypeInfo{DType::I8, "I8", 1, 1},     DTypeInfo{DType::U8, "U8", 1, 1},   DTypeInfo{DType::Q8_0, "Q8_0", 32, 34},
+    DTypeInfo{DType::F64, "F64", 1, 8},
+    DTypeInfo{DType::F32, "F32", 1, 4},
+    DTypeInfo{DType::F16, "F16", 1, 2},
+    DTypeInfo{DType::BF16, "BF16", 1, 2},
+    DTypeInfo{DType::I64, "I64", 1, 8},
+    DTypeInfo{DType::I32, "I32", 1, 4},
+    DTypeInfo{DType::I8, "I8", 1, 1},
+    DTypeInfo{DType::U8, "U8", 1, 1},
+    DTypeInfo{DType::Q8_0, "Q8_0", 32, 34},
+    DTypeInfo{DType::Q4_0, "Q4_0", 32, 18},
+    DTypeInfo{DType::Q8_0x16, "Q8_0x16", 32, 34},
+    DTypeInfo{DType::Q4_0x16, "Q4_0x16", 32, 18},
 };
+
+constexpr int64_t kTileRows = 16;
 
 const DTypeInfo& infoOf(DType dtype) {
     return kInfos[static_cast<size_t>(dtype)];
@@ -41,19 +52,50 @@ const char* dtypeName(DType dtype) {
 
 DType parseDtype(std::string_view name) {
     for (const DTypeInfo& info : kInfos) {
-        if (equalIgnoringCase(name, info.name)) return info.dtype;
+        if (!isTiled(info.dtype) && equalIgnoringCase(name, info.name)) return info.dtype;
     }
-    throw Error{ErrorCode::InvalidArgument,
-                fmt::format("unknown element type '{}'; known are F64, F32, F16, BF16, I64, I32, I8, U8, Q8_0", name)};
+    throw Error{
+        ErrorCode::InvalidArgument,
+        fmt::format("unknown element type '{}'; known are F64, F32, F16, BF16, I64, I32, I8, U8, Q8_0, Q4_0", name)};
 }
 
 size_t dtypeBytes(DType dtype, size_t count) {
     const DTypeInfo& info = infoOf(dtype);
+    if (isTiled(dtype)) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("{} elements of {} have no size without their shape", count, info.name)};
+    }
     if (count % info.valuesPerBlock != 0) {
         throw Error{ErrorCode::InvalidArgument,
                     fmt::format("{} elements of {} do not fill blocks of {}", count, info.name, info.valuesPerBlock)};
     }
     return count / info.valuesPerBlock * info.bytesPerBlock;
+}
+
+size_t arrayBytes(DType dtype, const Shape& shape) {
+    if (!isTiled(dtype)) return dtypeBytes(dtype, static_cast<size_t>(shape.count()));
+    const DTypeInfo& info = infoOf(dtype);
+    if (shape.rank() != 2 || shape[1] % static_cast<int64_t>(info.valuesPerBlock) != 0) {
+        throw Error{ErrorCode::InvalidArgument,
+                    fmt::format("an array {} cannot be held as {}: tiles are of matrices with rows of {} n elements",
+                                shape.text(), info.name, info.valuesPerBlock)};
+    }
+    const int64_t rows = (shape[0] + kTileRows - 1) / kTileRows * kTileRows;
+    return static_cast<size_t>(rows * shape[1]) / info.valuesPerBlock * info.bytesPerBlock;
+}
+
+bool isTiled(DType dtype) {
+    return dtype == DType::Q8_0x16 || dtype == DType::Q4_0x16;
+}
+
+DType rowsOfTiles(DType tiled) {
+    WB_CHECK(isTiled(tiled), "only tiles have a form row by row");
+    return tiled == DType::Q8_0x16 ? DType::Q8_0 : DType::Q4_0;
+}
+
+DType tilesOfRows(DType blocks) {
+    WB_CHECK(blocks == DType::Q8_0 || blocks == DType::Q4_0, "only blocks can be put into tiles");
+    return blocks == DType::Q8_0 ? DType::Q8_0x16 : DType::Q4_0x16;
 }
 
 bool isFloatingPoint(DType dtype) {

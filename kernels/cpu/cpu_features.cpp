@@ -46,17 +46,28 @@ void applyCap(std::string_view cap) {
     }
 }
 
+// The 256-bit form, which desktops without AVX-512 have; oneDNN does not tell of it where there is more.
+bool processorHasAvxVnni() {
+    std::array<unsigned, 4> w{};
+    return __get_cpuid_count(7, 1, &w[0], &w[1], &w[2], &w[3]) != 0 && (w[0] & (1U << 4)) != 0;
+}
+
 bool includes(dnnl::cpu_isa have, dnnl::cpu_isa wanted) {
     return (static_cast<unsigned>(have) & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
 }
 
 CpuFeatures detect() {
-    if (const char* cap = std::getenv("WHETBENCH_ISA"); cap != nullptr && *cap != '\0') applyCap(cap);
+    const char* cap = std::getenv("WHETBENCH_ISA");
+    const bool isCapped = cap != nullptr && *cap != '\0';
+    if (isCapped) applyCap(cap);
     CpuFeatures features;
     features.model = processorName();
     // oneDNN knows which instruction sets the operating system enabled, and the cap.
     const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
     features.hasNativeBf16 = includes(isa, dnnl::cpu_isa::avx512_core_bf16);
+    features.hasAvx512Vnni = includes(isa, dnnl::cpu_isa::avx512_core_vnni);
+    features.hasAvx2 = includes(isa, dnnl::cpu_isa::avx2);
+    features.hasAvxVnni = features.hasAvx2 && !isCapped && processorHasAvxVnni();
     features.isa = includes(isa, dnnl::cpu_isa::avx512_core_amx)    ? "amx_bf16"
                    : includes(isa, dnnl::cpu_isa::avx512_core_bf16) ? "avx512_bf16"
                    : includes(isa, dnnl::cpu_isa::avx512_core)      ? "avx512"

@@ -11,6 +11,9 @@ struct CpuFeatures {
     std::string model;           // as the processor calls itself
     std::string isa;             // "sse4", "avx2", "avx512", "avx512_bf16", "amx_bf16": the best that is used
     bool hasNativeBf16 = false;  // bf16 products run faster than f32 ones
+    bool hasAvx512Vnni = false;  // dot products of bytes, 16 and 8 lanes wide
+    bool hasAvxVnni = false;
+    bool hasAvx2 = false;  // with FMA and F16C
 };
 
 // Detected once; the first call also applies the cap, so it must come before the first kernel (cpuOpTable() sees to

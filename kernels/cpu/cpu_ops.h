@@ -49,5 +49,6 @@ void globalNorm(const Context& context, const GlobalNormArgs& args);
 void adamW(const Context& context, const AdamWArgs& args);
 void quantize(const Context& context, const QuantizeArgs& args);
 void dequantize(const Context& context, const DequantizeArgs& args);
+void retile(const Context& context, const RetileArgs& args);
 
 }  // namespace wb::kernels::cpu

@@ -2,6 +2,7 @@
 // out[t] = scale * table[ids[t]];  dTable[ids[t]] += scale * dOut[t]
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/quantized_tiles.h"
 #include "kernels/cpu/reference/reference_ops.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -76,8 +77,25 @@ namespace wb::kernels::cpu {
 HWY_EXPORT(EmbeddingLookupRows);
 HWY_EXPORT(EmbeddingScatterColumns);
 
+namespace {
+
+void lookUpTiles(const Context& context, const EmbeddingForwardArgs& args) {
+    const int64_t columns = args.table.shape[1];
+    const size_t rowBytes = dtypeBytes(args.out.dtype, static_cast<size_t>(columns));
+    parallelFor(context, args.ids.shape[0], columns, [&](int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t) {
+            const int64_t id = args.ids.as<int32_t>()[t];
+            widenTiles(args.table, {id, id + 1, 0, columns / kBlockLength}, args.scale,
+                       args.out.as<std::byte>() + static_cast<size_t>(t) * rowBytes, args.out.dtype, columns);
+        }
+    });
+}
+
+}  // namespace
+
 void embeddingForward(const Context& context, const EmbeddingForwardArgs& args) {
-    if (args.table.dtype == DType::F64) return reference::embeddingForward(context, args);
+    if (args.out.dtype == DType::F64) return reference::embeddingForward(context, args);
+    if (isTiled(args.table.dtype)) return lookUpTiles(context, args);
     parallelFor(context, args.ids.shape[0], args.table.shape[1], [&](int64_t begin, int64_t end) {
         HWY_DYNAMIC_DISPATCH(EmbeddingLookupRows)(args, begin, end);
     });

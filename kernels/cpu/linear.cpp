@@ -4,6 +4,7 @@
 #include "kernels/cpu/gemm_onednn.h"
 #include "kernels/cpu/gemv.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/reference/reference_ops.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -54,6 +55,20 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
     const int64_t inputs = args.x.shape[1];
     const int64_t outputs = args.weight.shape[0];
     const bool accumulates = args.write == Write::Add;
+    if (isTiled(args.weight.dtype)) {
+        return multiplyQuantized(context,
+                                 {.rows = rows,
+                                  .x = args.x.data,
+                                  .inputs = args.x.dtype,
+                                  .weight = args.weight,
+                                  .bias = args.bias.data,
+                                  .out = args.out.data,
+                                  .output = args.out.dtype,
+                                  .strideOut = outputs,
+                                  .alpha = args.alpha,
+                                  .accumulates = accumulates},
+                                 args.workspace.data);
+    }
     if (rows <= kIndependentRows) {
         return gemv(context, {args.x, args.weight, args.bias, args.out, args.alpha, accumulates});
     }
@@ -98,6 +113,7 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
         .accumulates = args.write == Write::Add,
         .numThreads = context.numThreads,
     };
+    if (isTiled(args.weight.dtype)) return multiplyWidened(context, problem, args.weight, args.workspace.data);
     gemm(problem, args.workspace.data);
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/gemm_onednn.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/reference/reference_ops.h"
 
 #include <cmath>
@@ -343,7 +344,22 @@ private:
         problem.inputs = m_args.hidden.dtype;
         problem.output = output;
         problem.numThreads = m_context.numThreads;
-        gemm(problem, part<std::byte>(m_layout.gemm));
+        auto* workspace = part<std::byte>(m_layout.gemm);
+        if (!isTiled(m_args.weight.dtype)) return gemm(problem, workspace);
+        ConstView weight = m_args.weight;
+        weight.shape = {m_args.vocabularySize, m_hiddenSize};
+        if (!problem.isTransposedB) return multiplyWidened(m_context, problem, weight, workspace);
+        multiplyQuantized(m_context,
+                          {.rows = problem.m,
+                           .x = problem.a,
+                           .inputs = problem.inputs,
+                           .weight = weight,
+                           .bias = problem.bias,
+                           .out = problem.c,
+                           .output = output,
+                           .strideOut = problem.strideC,
+                           .alpha = problem.alpha},
+                          workspace);
     }
 
     const Context& m_context;

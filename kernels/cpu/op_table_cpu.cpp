@@ -2,6 +2,7 @@
 #include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/gemm_onednn.h"
+#include "kernels/cpu/quantized_product.h"
 
 namespace wb::kernels {
 namespace {
@@ -46,7 +47,10 @@ OpTable makeCpuOpTable() {
     table.adamW.run = cpu::adamW;
     table.quantize.run = cpu::quantize;
     table.dequantize.run = cpu::dequantize;
+    table.retile.run = cpu::retile;
     table.gemmWorkspaceBytes = cpu::gemmWorkspaceBytes;
+    table.quantizedWorkspaceBytes = cpu::quantizedWorkspaceBytes;
+    table.widenedWorkspaceBytes = cpu::widenedWorkspaceBytes;
     table.attentionForwardMath.run = cpu::attentionForwardMath;
     table.attentionForwardFlash.run = cpu::attentionForwardFlash;
     table.attentionBackwardMath.run = cpu::attentionBackwardMath;

@@ -1,43 +1,147 @@
 // SPDX-License-Identifier: Apache-2.0
-// Q8_0: blocks of 32 values, a half-precision scale then 32 signed bytes. x = scale * byte; scale = max|x| / 127.
+// Q8_0 and Q4_0: blocks of 32 values, a half-precision scale then small integers. x = scale * integer.
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/quantized_tiles.h"
 
-#include "kernels/base/q8_block.h"
+#include "kernels/base/error.h"
 
 namespace wb::kernels::cpu {
 namespace {
 
-constexpr int64_t kBlockLength = 32;
+int valueOf(const Q8Block& block, size_t i) {
+    return block.values[i];
+}
+int valueOf(const Q4Block& block, size_t i) {
+    return block.nibble(i) - Q4Tiles::kOffset;
+}
 
-template <class T>
-void dequantizeBlocks(const Q8Block* blocks, T* out, int64_t begin, int64_t end) {
+template <class Block>
+Block quantized(const float* x) {
+    if constexpr (std::is_same_v<Block, Q8Block>) {
+        return quantizeQ8(x);
+    } else {
+        return quantizeQ4(x);
+    }
+}
+
+// Calls f.operator()<Block>() with the block of a format row by row.
+template <class F>
+void withBlocks(DType rows, F&& f) {
+    withTiles(tilesOfRows(rows), [&]<class Format>() { f.template operator()<typename Format::Block>(); });
+}
+
+template <class Block, class T>
+void widenBlocks(const Block* blocks, T* out, int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
         const auto scale = static_cast<float>(blocks[b].scale);
         T* row = out + b * kBlockLength;
-        for (size_t i = 0; i < kBlockLength; ++i) row[i] = T(scale * static_cast<float>(blocks[b].values[i]));
+        for (size_t i = 0; i < Block::kLength; ++i) row[i] = T(scale * static_cast<float>(valueOf(blocks[b], i)));
     }
+}
+
+void widenRows(const Context& context, const DequantizeArgs& args) {
+    withBlocks(args.quantized.dtype, [&]<class Block>() {
+        const auto* blocks = args.quantized.as<Block>();
+        const int64_t count = args.quantized.shape.count() / kBlockLength;
+        parallelFor(context, count, kBlockLength, [&](int64_t begin, int64_t end) {
+            if (args.out.dtype == DType::BF16) {
+                widenBlocks(blocks, args.out.as<BFloat16>(), begin, end);
+            } else {
+                widenBlocks(blocks, args.out.as<float>(), begin, end);
+            }
+        });
+    });
+}
+
+// Calls body(tiles, row, b) for every block of a matrix in tiles, and for those that fill up the last tile.
+template <class Format, class Byte, class Body>
+void forBlocks(const Context& context, Byte* data, const Shape& shape, const Body& body) {
+    const int64_t blocks = shape[1] / kBlockLength;
+    const TileView<Format, Byte> tiles(data, blocks);
+    const int64_t numTiles = (shape[0] + kTileRows - 1) / kTileRows;
+    parallelFor(context, numTiles, kTileRows * shape[1], [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin * kTileRows; row < end * kTileRows; ++row) {
+            for (int64_t b = 0; b < blocks; ++b) body(tiles, row, b);
+        }
+    });
+}
+
+// The oracle's widening: exact.
+void widenToDouble(const Context& context, const DequantizeArgs& args) {
+    withTiles(args.quantized.dtype, [&]<class Format>() {
+        const Shape& shape = args.quantized.shape;
+        forBlocks<Format>(context, args.quantized.as<std::byte>(), shape,
+                          [&](const TileView<Format, const std::byte>& tiles, int64_t row, int64_t b) {
+                              if (row >= shape[0]) return;
+                              const auto block = takeBlock(tiles, row, b);
+                              double* out = args.out.as<double>() + row * shape[1] + b * kBlockLength;
+                              for (size_t i = 0; i < block.kLength; ++i) {
+                                  out[i] = static_cast<double>(static_cast<float>(block.scale)) * valueOf(block, i);
+                              }
+                          });
+    });
+}
+
+void widenAllTiles(const Context& context, const DequantizeArgs& args) {
+    const int64_t columns = args.quantized.shape[1];
+    const int64_t rows = args.quantized.shape[0];
+    const size_t rowBytes = dtypeBytes(args.out.dtype, static_cast<size_t>(columns));
+    parallelFor(context, (rows + kTileRows - 1) / kTileRows, kTileRows * columns, [&](int64_t begin, int64_t end) {
+        const int64_t first = begin * kTileRows;
+        widenTiles(args.quantized, {first, std::min(end * kTileRows, rows), 0, columns / kBlockLength}, 1.0F,
+                   args.out.as<std::byte>() + static_cast<size_t>(first) * rowBytes, args.out.dtype, columns);
+    });
 }
 
 }  // namespace
 
 void dequantize(const Context& context, const DequantizeArgs& args) {
-    const auto* blocks = args.quantized.as<Q8Block>();
-    const int64_t count = args.quantized.shape.count() / kBlockLength;
-    parallelFor(context, count, kBlockLength, [&](int64_t begin, int64_t end) {
-        if (args.out.dtype == DType::BF16) {
-            dequantizeBlocks(blocks, args.out.as<BFloat16>(), begin, end);
-        } else {
-            dequantizeBlocks(blocks, args.out.as<float>(), begin, end);
-        }
-    });
+    if (!isTiled(args.quantized.dtype)) return widenRows(context, args);
+    if (args.out.dtype == DType::F64) return widenToDouble(context, args);
+    widenAllTiles(context, args);
 }
 
 void quantize(const Context& context, const QuantizeArgs& args) {
-    auto* blocks = args.out.as<Q8Block>();
     const auto* x = args.x.as<float>();
-    parallelFor(context, args.x.shape.count() / kBlockLength, 4 * kBlockLength, [&](int64_t begin, int64_t end) {
-        for (int64_t b = begin; b < end; ++b) blocks[b] = quantizeQ8(x + b * kBlockLength);
+    const int64_t columns = args.x.shape[1];
+    if (isTiled(args.out.dtype)) {
+        return withTiles(args.out.dtype, [&]<class Format>() {
+            using Block = typename Format::Block;
+            forBlocks<Format>(context, args.out.as<std::byte>(), args.out.shape,
+                              [&](const TileView<Format, std::byte>& tiles, int64_t row, int64_t b) {
+                                  const bool isInside = row < args.x.shape[0];
+                                  const float* source = x + row * columns + b * kBlockLength;
+                                  putBlock(tiles, row, b, isInside ? quantized<Block>(source) : Block{});
+                              });
+        });
+    }
+    withBlocks(args.out.dtype, [&]<class Block>() {
+        auto* blocks = args.out.as<Block>();
+        parallelFor(context, args.x.shape.count() / kBlockLength, 4 * kBlockLength, [&](int64_t begin, int64_t end) {
+            for (int64_t b = begin; b < end; ++b) blocks[b] = quantized<Block>(x + b * kBlockLength);
+        });
+    });
+}
+
+void retile(const Context& context, const RetileArgs& args) {
+    const DType tiled = isTiled(args.in.dtype) ? args.in.dtype : args.out.dtype;
+    const Shape& shape = args.in.shape;
+    const int64_t blocks = shape[1] / kBlockLength;
+    withTiles(tiled, [&]<class Format>() {
+        using Block = typename Format::Block;
+        if (isTiled(args.in.dtype)) {
+            auto* out = args.out.as<Block>();
+            return forBlocks<Format>(context, args.in.as<std::byte>(), shape,
+                                     [&](const TileView<Format, const std::byte>& tiles, int64_t row, int64_t b) {
+                                         if (row < shape[0]) out[row * blocks + b] = takeBlock(tiles, row, b);
+                                     });
+        }
+        const auto* in = args.in.as<Block>();
+        forBlocks<Format>(context, args.out.as<std::byte>(), shape,
+                          [&](const TileView<Format, std::byte>& tiles, int64_t row, int64_t b) {
+                              putBlock(tiles, row, b, row < shape[0] ? in[row * blocks + b] : Block{});
+                          });
     });
 }
 

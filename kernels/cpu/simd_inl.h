@@ -46,10 +46,11 @@ HWY_INLINE FloatVec widenBf16(FloatTag /*d*/, hn::Vec<hn::Rebind<uint16_t, Float
 }
 
 // Rounds to nearest even; NaN stays NaN.
-HWY_INLINE hn::Vec<hn::Rebind<uint16_t, FloatTag>> narrowBf16(FloatTag /*d*/, FloatVec v) {
-    const hn::RebindToUnsigned<FloatTag> du;
-    const hn::RebindToSigned<FloatTag> di;
-    const hn::Rebind<uint16_t, FloatTag> dh;
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<uint16_t, D>> narrowBf16(D /*d*/, hn::Vec<D> v) {
+    const hn::RebindToUnsigned<D> du;
+    const hn::RebindToSigned<D> di;
+    const hn::Rebind<uint16_t, D> dh;
     const auto bits = hn::BitCast(du, v);
     const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
     const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffU))));

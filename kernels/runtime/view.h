@@ -13,7 +13,7 @@ struct ConstView {
     Shape shape;
 
     bool isPresent() const { return shape.rank() > 0; }
-    size_t bytes() const { return dtypeBytes(dtype, static_cast<size_t>(shape.count())); }
+    size_t bytes() const { return arrayBytes(dtype, shape); }
     template <class T>
     const T* as() const {
         return static_cast<const T*>(data);
@@ -28,7 +28,7 @@ struct View {
 
     operator ConstView() const { return {data, dtype, shape}; }  // NOLINT: reading what may be written is always fine
     bool isPresent() const { return shape.rank() > 0; }
-    size_t bytes() const { return dtypeBytes(dtype, static_cast<size_t>(shape.count())); }
+    size_t bytes() const { return arrayBytes(dtype, shape); }
     template <class T>
     T* as() const {
         return static_cast<T*>(data);

@@ -4,15 +4,18 @@
 
 namespace wb::kernels::cpu::reference {
 
-void embeddingForward(const Context& /*context*/, const EmbeddingForwardArgs& args) {
-    withStorage(args.table.dtype, [&]<class T>() {
-        const int64_t columns = args.table.shape[1];
-        const auto* ids = args.ids.as<int32_t>();
-        for (int64_t t = 0; t < args.ids.shape[0]; ++t) {
-            const T* row = args.table.as<T>() + ids[t] * columns;
-            T* out = args.out.as<T>() + t * columns;
-            for (int64_t c = 0; c < columns; ++c) out[c] = narrow<T>(widen(row[c]) * static_cast<double>(args.scale));
-        }
+void embeddingForward(const Context& context, const EmbeddingForwardArgs& args) {
+    withStorage(args.out.dtype, [&]<class T>() {
+        withElements<T>(context, args.table, [&](const auto* table) {
+            const int64_t columns = args.table.shape[1];
+            const auto* ids = args.ids.as<int32_t>();
+            for (int64_t t = 0; t < args.ids.shape[0]; ++t) {
+                const auto* row = table + ids[t] * columns;
+                T* out = args.out.as<T>() + t * columns;
+                for (int64_t c = 0; c < columns; ++c)
+                    out[c] = narrow<T>(widen(row[c]) * static_cast<double>(args.scale));
+            }
+        });
     });
 }
 

@@ -7,12 +7,12 @@ namespace wb::kernels::cpu::reference {
 namespace {
 
 // out [m, n] = alpha * A B + bias (+ out) with element (i, l) of A at a[i * rowA + l * columnA], likewise B.
-template <class In, class Out>
+template <class In, class Weight, class Out>
 struct Product {
     int64_t m, n, k;
     const In* a;
     int64_t rowA, columnA;
-    const In* b;
+    const Weight* b;
     int64_t rowB, columnB;
     Out* out;
     const In* bias;
@@ -54,20 +54,22 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
     withInAndOut(args.x.dtype, args.out.dtype, [&]<class In, class Out>() {
         const int64_t inputs = args.weight.shape[1];
         const int64_t outputs = args.weight.shape[0];
-        Product<In, Out>{args.x.shape[0],
-                         outputs,
-                         inputs,
-                         args.x.as<In>(),
-                         inputs,
-                         1,
-                         args.weight.as<In>(),
-                         1,
-                         inputs,
-                         args.out.as<Out>(),
-                         args.bias.isPresent() ? args.bias.as<In>() : nullptr,
-                         static_cast<double>(args.alpha),
-                         args.write == Write::Add}
-            .run(context);
+        withElements<In>(context, args.weight, [&]<class Weight>(const Weight* weight) {
+            Product<In, Weight, Out>{args.x.shape[0],
+                                     outputs,
+                                     inputs,
+                                     args.x.as<In>(),
+                                     inputs,
+                                     1,
+                                     weight,
+                                     1,
+                                     inputs,
+                                     args.out.as<Out>(),
+                                     args.bias.isPresent() ? args.bias.as<In>() : nullptr,
+                                     static_cast<double>(args.alpha),
+                                     args.write == Write::Add}
+                .run(context);
+        });
     });
 }
 
@@ -75,11 +77,22 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
     withInAndOut(args.dOut.dtype, args.dX.dtype, [&]<class In, class Out>() {
         const int64_t inputs = args.weight.shape[1];
         const int64_t outputs = args.weight.shape[0];
-        Product<In, Out>{
-            args.dOut.shape[0],      inputs, outputs, args.dOut.as<In>(), outputs, 1,
-            args.weight.as<In>(),    inputs, 1,       args.dX.as<Out>(),  nullptr, static_cast<double>(args.alpha),
-            args.write == Write::Add}
-            .run(context);
+        withElements<In>(context, args.weight, [&]<class Weight>(const Weight* weight) {
+            Product<In, Weight, Out>{args.dOut.shape[0],
+                                     inputs,
+                                     outputs,
+                                     args.dOut.as<In>(),
+                                     outputs,
+                                     1,
+                                     weight,
+                                     inputs,
+                                     1,
+                                     args.dX.as<Out>(),
+                                     nullptr,
+                                     static_cast<double>(args.alpha),
+                                     args.write == Write::Add}
+                .run(context);
+        });
     });
 }
 
@@ -88,19 +101,19 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
         const int64_t tokens = args.dOut.shape[0];
         const int64_t outputs = args.dOut.shape[1];
         const int64_t inputs = args.x.shape[1];
-        Product<T, Sum<T>>{outputs,
-                           inputs,
-                           tokens,
-                           args.dOut.as<T>(),
-                           1,
-                           outputs,
-                           args.x.as<T>(),
-                           inputs,
-                           1,
-                           args.dWeight.as<Sum<T>>(),
-                           nullptr,
-                           static_cast<double>(args.alpha),
-                           true}
+        Product<T, T, Sum<T>>{outputs,
+                              inputs,
+                              tokens,
+                              args.dOut.as<T>(),
+                              1,
+                              outputs,
+                              args.x.as<T>(),
+                              inputs,
+                              1,
+                              args.dWeight.as<Sum<T>>(),
+                              nullptr,
+                              static_cast<double>(args.alpha),
+                              true}
             .run(context);
         if (!args.dBias.isPresent()) return;
         for (int64_t o = 0; o < outputs; ++o) {

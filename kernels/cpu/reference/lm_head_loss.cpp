@@ -9,12 +9,11 @@
 namespace wb::kernels::cpu::reference {
 namespace {
 
-template <class T>
-void rowLoss(const LmHeadLossArgs& args, int64_t t, std::vector<double>& logits) {
+template <class T, class Weight>
+void rowLoss(const LmHeadLossArgs& args, const Weight* weight, int64_t t, std::vector<double>& logits) {
     const int64_t hiddenSize = args.hidden.shape[1];
     const auto vocabulary = static_cast<int64_t>(logits.size());
     const T* hidden = args.hidden.as<T>() + t * hiddenSize;
-    const T* weight = args.weight.as<T>();
     const double cap = static_cast<double>(args.softCap);
     for (int64_t v = 0; v < vocabulary; ++v) {
         double sum = 0;
@@ -58,13 +57,13 @@ void rowLoss(const LmHeadLossArgs& args, int64_t t, std::vector<double>& logits)
 
 }  // namespace
 
-void lmHeadLoss(const Context& /*context*/, const LmHeadLossArgs& args) {
+void lmHeadLoss(const Context& context, const LmHeadLossArgs& args) {
     withStorage(args.hidden.dtype, [&]<class T>() {
         const int64_t hiddenSize = args.hidden.shape[1];
         std::vector<double> logits(static_cast<size_t>(args.vocabularySize));
         for (int64_t t = 0; t < args.hidden.shape[0]; ++t) {
             if (args.labels.as<int32_t>()[t] != kIgnoredLabel) {
-                rowLoss<T>(args, t, logits);
+                withElements<T>(context, args.weight, [&](const auto* weight) { rowLoss<T>(args, weight, t, logits); });
                 continue;
             }
             args.losses.as<Sum<T>>()[t] = 0;

@@ -4,8 +4,10 @@
 #include "kernels/base/dtype.h"
 #include "kernels/base/error.h"
 #include "kernels/base/float_formats.h"
+#include "kernels/cpu/cpu_ops.h"
 
 #include <type_traits>
+#include <vector>
 
 namespace wb::kernels::cpu::reference {
 
@@ -42,6 +44,15 @@ void withStorage(DType dtype, F&& f) {
         default: break;
     }
     WB_CHECK(false, "the checks of the op let a type pass that it cannot compute with");
+}
+
+// Calls f(elements) with the weight's elements row by row; tiles of quantised blocks are widened to double.
+template <class In, class F>
+void withElements(const Context& context, const ConstView& weight, F&& f) {
+    if (!isTiled(weight.dtype)) return f(weight.as<In>());
+    std::vector<double> values(static_cast<size_t>(weight.shape.count()));
+    cpu::dequantize(context, {.quantized = weight, .out = {values.data(), DType::F64, weight.shape}});
+    f(static_cast<const double*>(values.data()));
 }
 
 }  // namespace wb::kernels::cpu::reference

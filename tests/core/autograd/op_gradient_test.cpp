@@ -23,7 +23,9 @@ TEST(OpGradient, ofScaledEmbedding) {
     Parameter& table = bench.trained({5, 3});
     const Tensor ids =
         Tensor::fromInts(bench.device(), std::vector<int32_t>{4, 0, 4, 2}, kernels::MemoryOwner::Activations);
-    expectGradients(bench, {}, [&](const Context& context, Inputs) { return embedding(context, table, ids, 2.5F); });
+    expectGradients(bench, {}, [&](const Context& context, Inputs) {
+        return embedding(context, table, ids, table.value.dtype(), 2.5F);
+    });
 }
 
 TEST(OpGradient, ofRmsNormWithOffset) {
