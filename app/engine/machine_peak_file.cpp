@@ -28,4 +28,10 @@ void saveMachinePeak(const std::filesystem::path& libraryFolder, const kernels::
     core::writeFileAtomically(libraryFolder / kFileName, machinePeakJson(peak).dump(2) + "\n");
 }
 
+kernels::MachinePeak measureAndKeepPeak(const std::filesystem::path& libraryFolder, int threads) {
+    const kernels::MachinePeak peak = kernels::measureMachinePeak(threads);
+    saveMachinePeak(libraryFolder, peak);
+    return peak;
+}
+
 }  // namespace wb::app

@@ -16,4 +16,7 @@ nlohmann::ordered_json machinePeakJson(const kernels::MachinePeak& peak);
 // Creates the library folder if it does not exist. Throws Io.
 void saveMachinePeak(const std::filesystem::path& libraryFolder, const kernels::MachinePeak& peak);
 
+// Measures the ceilings and saves them: a command does so first, so that its percentages are of the same run.
+kernels::MachinePeak measureAndKeepPeak(const std::filesystem::path& libraryFolder, int threads);
+
 }  // namespace wb::app
