@@ -7,10 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "app/engine/bench_attention.h"
+#include "app/engine/bench_attention_command.h"
 #include "app/engine/bench_gemm.h"
+#include "app/engine/bench_model_command.h"
 #include "app/engine/engine_runtime.h"
 #include "app/engine/machine_peak_file.h"
+#include "app/engine/measurement.h"
 #include "app/engine/text_table.h"
 
 namespace wb::app {
@@ -22,21 +24,6 @@ DType computeDtype(std::string_view name) {
     throw UsageError(fmt::format("--dtype is '{}', expected f32 or bf16", name));
 }
 
-// Measured now if the library holds none for this machine, so that one run's percentages have a ceiling.
-kernels::MachinePeak knownPeak(const CommandContext& context) {
-    const std::filesystem::path library = context.libraryFolder();
-    if (const auto peak = loadMachinePeak(library)) return *peak;
-    const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
-    saveMachinePeak(library, peak);
-    return peak;
-}
-
-// GFLOP/s that `threads` threads could reach; BF16 runs as F32 where the processor has no arithmetic for it.
-double ceiling(const kernels::MachinePeak& peak, DType dtype, int threads) {
-    const double all = dtype == DType::BF16 && peak.bf16Gflops > 0 ? peak.bf16Gflops : peak.f32Gflops;
-    return all * threads / peak.threads;
-}
-
 std::string peakText(const kernels::MachinePeak& peak) {
     std::string text = fmt::format("{}, {}, {} threads\n", peak.cpu, peak.isa, peak.threads);
     text += fmt::format("F32   {:8.1f} GFLOP/s ({:.1f} on one thread)\n", peak.f32Gflops, peak.f32GflopsOneThread);
@@ -46,8 +33,7 @@ std::string peakText(const kernels::MachinePeak& peak) {
 }
 
 void runPeak(CommandContext& context) {
-    const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
-    saveMachinePeak(context.libraryFolder(), peak);
+    const kernels::MachinePeak peak = measureAndKeepPeak(context.libraryFolder(), context.options().threads);
     context.print(peakText(peak));
     context.printJson(machinePeakJson(peak));
 }
@@ -60,33 +46,19 @@ struct SweepOptions {
 void runGemm(CommandContext& context, const SweepOptions& options) {
     GemmSweep sweep{.repeats = options.repeats};
     if (!options.dtype.empty()) sweep.dtypes = {computeDtype(options.dtype)};
-    const kernels::MachinePeak peak = knownPeak(context);
-    const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, sweep);
-    const int threads = context.options().threads > 0 ? context.options().threads : peak.threads;
+    const kernels::MachinePeak peak = measureAndKeepPeak(context.libraryFolder(), context.options().threads);
+    const CpuTimes before = readCpuTimes();
+    const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, peak, sweep);
     TextTable table({"pass", "type", "tokens", "outputs", "inputs", "ms", "GFLOP/s", "% of peak", "GB/s"});
     for (const GemmTiming& t : timings) {
         table.add({t.pass, dtypeName(t.dtype), std::to_string(t.tokens), std::to_string(t.outputs),
                    std::to_string(t.inputs), fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops),
-                   fmt::format("{:.0f}", 100 * t.gflops / ceiling(peak, t.dtype, threads)),
-                   fmt::format("{:.1f}", t.gbPerSecond)});
+                   fmt::format("{:.0f}", t.percentOfCeiling), fmt::format("{:.1f}", t.gbPerSecond)});
     }
     context.print(table.text());
-    context.printJson({{"peak", machinePeakJson(peak)}, {"gemm", gemmTimingsJson(timings)}});
-}
-
-void runAttention(CommandContext& context, const SweepOptions& options) {
-    AttentionSweep sweep;
-    sweep.repeats = options.repeats;
-    if (!options.dtype.empty()) sweep.dtype = computeDtype(options.dtype);
-    const auto timings = timeAttention(chooseDevice(context.options().device), context.options().threads, sweep);
-    TextTable table({"pass", "head dim", "length", "backend", "ms", "GFLOP/s", "workspace", "why"});
-    for (const AttentionTiming& t : timings) {
-        table.add({t.pass, std::to_string(t.headDim), std::to_string(t.length), t.backend,
-                   fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops), bytesText(t.peakBytes),
-                   t.reason});
-    }
-    context.print(table.text());
-    context.printJson({{"attention", attentionTimingsJson(timings)}});
+    context.printJson({{"foreign_cpu", foreignCpuShare(before, readCpuTimes())},
+                       {"peak", machinePeakJson(peak)},
+                       {"gemm", gemmTimingsJson(timings)}});
 }
 
 void addSweepOptions(CLI::App& command, SweepOptions& options) {
@@ -106,10 +78,10 @@ void defineBench(CLI::App& command, CommandContext& context) {
     addSweepOptions(gemm, *gemmOptions);
     gemm.callback([gemmOptions, &context] { runGemm(context, *gemmOptions); });
 
-    const auto attentionOptions = std::make_shared<SweepOptions>();
-    CLI::App& attention = *command.add_subcommand("attention", "Time the attention backends over sequence lengths");
-    addSweepOptions(attention, *attentionOptions);
-    attention.callback([attentionOptions, &context] { runAttention(context, *attentionOptions); });
+    defineAttentionBench(
+        *command.add_subcommand("attention", "Time the attention backends over sequence lengths and head dimensions"),
+        context);
+    defineModelBenches(command, context);
 }
 
 }  // namespace wb::app

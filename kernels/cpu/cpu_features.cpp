@@ -56,6 +56,18 @@ bool includes(dnnl::cpu_isa have, dnnl::cpu_isa wanted) {
     return (static_cast<unsigned>(have) & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
 }
 
+// Intel's cores give the BF16 dot product a quarter of the rate at which they issue F32 multiply-adds (measured 187
+// against 383 GFLOP/s), AMD's the same rate: twice the arithmetic. AMX is fast wherever it exists.
+bool hasFastBf16(dnnl::cpu_isa isa) {
+    if (includes(isa, dnnl::cpu_isa::avx512_core_amx)) return true;
+    unsigned leaf = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    const bool isIntel = __get_cpuid(0, &leaf, &b, &c, &d) != 0 && b == signature_INTEL_ebx;
+    return includes(isa, dnnl::cpu_isa::avx512_core_bf16) && !isIntel;
+}
+
 CpuFeatures detect() {
     const char* cap = std::getenv("WHETBENCH_ISA");
     const bool isCapped = cap != nullptr && *cap != '\0';
@@ -64,7 +76,7 @@ CpuFeatures detect() {
     features.model = processorName();
     // oneDNN knows which instruction sets the operating system enabled, and the cap.
     const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-    features.hasNativeBf16 = includes(isa, dnnl::cpu_isa::avx512_core_bf16);
+    features.hasNativeBf16 = hasFastBf16(isa);
     features.hasAvx512Vnni = includes(isa, dnnl::cpu_isa::avx512_core_vnni);
     features.hasAvx2 = includes(isa, dnnl::cpu_isa::avx2);
     features.hasAvxVnni = features.hasAvx2 && !isCapped && processorHasAvxVnni();

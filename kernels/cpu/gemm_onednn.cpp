@@ -3,6 +3,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/float_formats.h"
+#include "kernels/cpu/bf16_blocks.h"
 #include "kernels/cpu/cpu_features.h"
 
 #include <fmt/format.h>
@@ -119,21 +120,6 @@ void multiply(const GemmProblem& p) {
     } catch (const dnnl::error& error) {
         throw Error{ErrorCode::Internal, fmt::format("matrix product {}x{}x{} failed in oneDNN: {} (status {})", p.m,
                                                      p.n, p.k, error.what(), static_cast<int>(error.status))};
-    }
-}
-
-void widenBlock(const void* source, int64_t stride, int64_t rows, int64_t columns, float* out, int numThreads) {
-    const auto* in = static_cast<const BFloat16*>(source);
-#pragma omp parallel for num_threads(numThreads) schedule(static)
-    for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t c = 0; c < columns; ++c) out[r * columns + c] = static_cast<float>(in[r * stride + c]);
-    }
-}
-
-void roundBlock(const float* in, int64_t rows, int64_t columns, BFloat16* out, int64_t stride, int numThreads) {
-#pragma omp parallel for num_threads(numThreads) schedule(static)
-    for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t c = 0; c < columns; ++c) out[r * stride + c] = BFloat16(in[r * columns + c]);
     }
 }
 
