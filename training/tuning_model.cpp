@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/tuning_model.h"
 
+#include "kernels/base/error.h"
+
+#include <fmt/format.h>
+
 namespace wb::training {
 namespace {
 
@@ -11,6 +15,15 @@ adapters::BiasTraining biasTrainingOf(core::LoraBias biases) {
         case core::LoraBias::None: break;
     }
     return adapters::BiasTraining::None;
+}
+
+core::ElementTypes elementTypesOf(const core::Recipe& recipe) {
+    switch (recipe.baseDtype) {
+        case core::BaseWeights::Q8_0: return core::ElementTypes::quantized(recipe.dtype, DType::Q8_0);
+        case core::BaseWeights::Q4_0: return core::ElementTypes::quantized(recipe.dtype, DType::Q4_0);
+        case core::BaseWeights::AsComputed: break;
+    }
+    return recipe.dtype;
 }
 
 }  // namespace
@@ -29,7 +42,7 @@ adapters::LoraConfig loraConfigOf(const core::Recipe& recipe) {
 
 TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfig& config,
                          const core::ModelSource* source, const core::Recipe& recipe)
-    : m_context(context), m_model(std::make_unique<core::LanguageModel>(context, config, recipe.dtype)) {
+    : m_context(context), m_model(std::make_unique<core::LanguageModel>(context, config, elementTypesOf(recipe))) {
     const auto seed = static_cast<uint64_t>(recipe.seed);
     if (source != nullptr) {
         core::loadWeights(context, *m_model, *source);
@@ -41,6 +54,11 @@ TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfi
     std::vector<core::Parameter*> trained;
     const auto train = [&](core::Parameter& parameter) {
         if (parameter.isConstant) return;
+        if (isTiled(parameter.value.dtype())) {
+            throw Error{ErrorCode::Unsupported,
+                        fmt::format("'{}' is quantised and cannot be trained; take method lora, or base_dtype same",
+                                    parameter.name)};
+        }
         core::makeTrainable(context, parameter);
         trained.push_back(&parameter);
     };

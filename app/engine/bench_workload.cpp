@@ -134,10 +134,9 @@ std::unique_ptr<BenchWorkload> makeTrainWorkload(const kernels::Context& context
 
 BenchModel::BenchModel(const kernels::Context& context, const core::ModelConfig& config, DType dtype, bool hasAdapter)
     : m_context(context) {
-    if (dtype == DType::Q8_0) {
-        throw Error{ErrorCode::Unsupported, "models cannot hold Q8_0 weights yet; take f32 or bf16"};
-    }
-    m_model = std::make_unique<core::LanguageModel>(context, config, dtype);
+    const bool isQuantized = dtype == DType::Q8_0 || dtype == DType::Q4_0;
+    m_model = std::make_unique<core::LanguageModel>(
+        context, config, isQuantized ? core::ElementTypes::quantized(DType::F32, dtype) : core::ElementTypes(dtype));
     core::initialiseWeights(context, *m_model, kSeed);
     if (!hasAdapter) return;
     m_adapter = std::make_unique<adapters::LowRankAdapter>(context, *m_model, adapters::LoraConfig{});

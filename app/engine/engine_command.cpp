@@ -8,12 +8,14 @@
 #include <thread>
 
 #include "app/engine/engine_server.h"
+#include "app/engine/generation_options.h"
 
 namespace wb::app {
 namespace {
 
 struct Options {
     bool usesStdio = false;
+    std::string dtype = "f32";
 };
 
 // Whole lines from two threads: refusals come from the one that reads.
@@ -36,7 +38,7 @@ void run(const Options& options, const CommandContext& context) {
     const auto send = [&write](const core::Reply& reply) { write(reply); };
     RequestQueue queue;
     // First: if there is no such device, nobody must be left waiting for input.
-    EngineServer server(context, queue, send);
+    EngineServer server(context, queue, send, elementTypesOf(options.dtype));
     std::jthread reader([&] {
         queue.readAll(std::cin, [&](const std::string& id, const std::string& problem) {
             send({id, core::ErrorReply{errorCodeName(ErrorCode::InvalidArgument), problem,
@@ -51,6 +53,7 @@ void run(const Options& options, const CommandContext& context) {
 void defineEngine(CLI::App& command, CommandContext& context) {
     const auto options = std::make_shared<Options>();
     command.add_flag("--stdio", options->usesStdio, "One JSON object a line on standard input and output");
+    addDtypeOption(command, options->dtype);
     command.callback([options, &context] { run(*options, context); });
 }
 

@@ -159,12 +159,12 @@ private:
 }  // namespace
 
 EngineServer::EngineServer(const CommandContext& context, RequestQueue& queue,
-                           std::function<void(const core::Reply&)> send)
+                           std::function<void(const core::Reply&)> send, const core::ElementTypes& types)
     : m_context(context),
       m_queue(queue),
       m_send(std::move(send)),
       m_runtime(makeRuntime(context.options().device, context.options().threads)),
-      m_host(m_runtime.context()) {}
+      m_host(m_runtime.context(), types) {}
 
 void EngineServer::run() {
     while (const std::optional<core::Request> request = m_queue.next()) {

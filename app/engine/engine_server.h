@@ -15,7 +15,9 @@ namespace wb::app {
 class EngineServer {
 public:
     // `send` gets each reply; it must be callable from the thread that reads requests, too.
-    EngineServer(const CommandContext& context, RequestQueue& queue, std::function<void(const core::Reply&)> send);
+    // `types`: how models are held.
+    EngineServer(const CommandContext& context, RequestQueue& queue, std::function<void(const core::Reply&)> send,
+                 const core::ElementTypes& types);
 
     // Serves until the queue ends. Errors of a request become its reply; the server goes on.
     void run();

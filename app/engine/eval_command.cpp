@@ -8,6 +8,7 @@
 
 #include "app/engine/engine_runtime.h"
 #include "app/engine/evaluation.h"
+#include "app/engine/generation_options.h"
 #include "core/run/atomic_file.h"
 #include "inference/scoring.h"
 
@@ -21,6 +22,7 @@ struct Options {
     std::string adapter;
     std::string textFile;
     std::string dataFile;
+    std::string dtype = "f32";
     EvaluationOptions evaluation;
 };
 
@@ -65,7 +67,7 @@ void run(const Options& options, CommandContext& context) {
     if (options.textFile.empty() == options.dataFile.empty())
         throw UsageError("give either --text FILE or --data FILE");
     kernels::Runtime runtime = makeRuntime(context.options().device, context.options().threads);
-    ModelHost host(runtime.context());
+    ModelHost host(runtime.context(), elementTypesOf(options.dtype));
     const Variant variant = variantOf(options, host, context);
     if (options.dataFile.empty()) {
         evaluateText(options, host, variant, context);
@@ -98,6 +100,7 @@ void defineEval(CLI::App& command, CommandContext& context) {
         .add_option("--max-new-tokens", options->evaluation.maxNewTokens,
                     "Longest answer; 0: as long as the longest expected one")
         ->check(CLI::NonNegativeNumber);
+    addDtypeOption(command, options->dtype);
     command.footer(
         "\nExamples:\n"
         "  whet eval --model pocket --text held_out.txt\n"

@@ -11,6 +11,20 @@
 
 namespace wb::app {
 
+void addDtypeOption(CLI::App& command, std::string& dtype) {
+    command
+        .add_option(
+            "--dtype", dtype,
+            "Weights in memory: f32, bf16, q8_0 or q4_0; blocks of a .gguf file in the same format are taken as "
+            "they are, all others rounded")
+        ->capture_default_str();
+}
+
+core::ElementTypes elementTypesOf(const std::string& dtype) {
+    if (const auto types = core::elementTypesNamed(dtype)) return *types;
+    throw UsageError(fmt::format("--dtype is '{}', expected one of {}", dtype, core::kElementTypeNames));
+}
+
 void GenerationArguments::addTo(CLI::App& command) {
     command.add_option("--model", model, "Model folder, .gguf file or bundled model")->required()->type_name("MODEL");
     command.add_option("--adapter", adapter, "Adapter folder, run or checkpoint to put on top")->type_name("ADAPTER");
@@ -60,9 +74,15 @@ void GenerationArguments::addTo(CLI::App& command) {
         ->type_name("TOKEN");
     command.add_option("--attention", attention, "Kernel: auto, math, memory_efficient or flash")
         ->capture_default_str();
+    addDtypeOption(command, dtype);
+}
+
+core::ElementTypes GenerationArguments::elementTypes() const {
+    return elementTypesOf(dtype);
 }
 
 void GenerationArguments::check() const {
+    elementTypes();
     const inference::SamplerOptions& sampler = generation.sampler;
     for (const double value :
          {sampler.temperature, sampler.topP, sampler.minP, sampler.repetitionPenalty, generation.lengthPenalty}) {

@@ -9,17 +9,25 @@
 
 namespace wb::app {
 
+// Adds --dtype to a command: how its models are held in memory.
+void addDtypeOption(CLI::App& command, std::string& dtype);
+// The types of a name; throws UsageError if there are none.
+core::ElementTypes elementTypesOf(const std::string& dtype);
+
 // The options of every command that generates.
 struct GenerationArguments {
     std::string model;
     std::string adapter;
     std::string templateName;
     std::string attention = "auto";
+    std::string dtype = "f32";
     std::string firstToken;
     inference::GenerationOptions generation;
 
     // Adds the options to a command. The object must outlive the command's callback.
     void addTo(CLI::App& command);
+    // How models are held. Throws UsageError on another name than those of kElementTypeNames.
+    core::ElementTypes elementTypes() const;
     // Throws UsageError if the values contradict each other.
     void check() const;
     // The options for a model. An encoder-decoder's generation config decides the beam width and the penalties that the

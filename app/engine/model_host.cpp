@@ -46,7 +46,7 @@ LoadedModel& ModelHost::load(const fs::path& modelPath) {
     if (found != m_models.end()) return *found->second;
     core::ModelSource source = core::ModelSource::open(key);
     auto tokenizer = core::loadTokenizer(key);
-    auto model = std::make_unique<core::LanguageModel>(m_context, source.config(), m_dtype);
+    auto model = std::make_unique<core::LanguageModel>(m_context, source.config(), m_types);
     core::loadWeights(m_context, *model, source);
     std::string hash = source.weightHash();
     auto loaded = std::make_unique<LoadedModel>(

@@ -44,8 +44,9 @@ struct Variant {
 // Loads models and adapters once and keeps them. Engine thread only; the context must outlive it.
 class ModelHost {
 public:
-    explicit ModelHost(const kernels::Context& context, DType dtype = DType::F32)
-        : m_context(context), m_dtype(dtype) {}
+    // `types`: how its models are held.
+    explicit ModelHost(const kernels::Context& context, const core::ElementTypes& types = {})
+        : m_context(context), m_types(types) {}
 
     const kernels::Context& context() const { return m_context; }
 
@@ -57,7 +58,7 @@ public:
 
 private:
     const kernels::Context& m_context;
-    DType m_dtype;
+    core::ElementTypes m_types;
     std::map<std::filesystem::path, std::unique_ptr<LoadedModel>> m_models;
 };
 

@@ -189,6 +189,9 @@ adapters::Certificate exportRun(const kernels::Context& context, const core::Run
     job.baseModel = recipe.model;
     requireTokenizer(job.basePath, options, !core::companionFilesOf(job.basePath).empty());
     job.tuned = host.tuned(job.basePath, source);
+    if (recipe.baseDtype != core::BaseWeights::AsComputed && options.format != "peft") {
+        spdlog::warn("the adapter was trained on rounded weights and is merged into the model's own, unrounded ones");
+    }
     job.sequences = heldOutAnswers(context, recipe, job.tuned);
     if (isAdapter) job.adapter = job.tuned.loaded->adapters[static_cast<size_t>(job.tuned.adapter)].adapter.get();
     return exportJob(context, job, options, partial);

@@ -132,6 +132,11 @@ void validateRecipe(const Recipe& recipe) {
     if (!recipe.fromConfig.empty() && recipe.method == TuneMethod::Lora) {
         refuse("method lora needs a trained model under it: give --method full with --from-config");
     }
+    if (recipe.method == TuneMethod::Full && recipe.baseDtype != BaseWeights::AsComputed) {
+        refuse(
+            "method full trains the weights themselves, which cannot be rounded to blocks: leave base_dtype at same, "
+            "or take method lora");
+    }
     if (recipe.data.empty()) refuse("no data: give --data a file with training rows");
 }
 

@@ -18,7 +18,12 @@ enum class ScheduleKind { Cosine, Linear, Constant };
 enum class AttentionChoice { Auto, Math, Flash, MemoryEfficient };
 enum class TrainOn { Response, All };
 enum class LoraBias { None, All, LoraOnly };  // biases trained beside an adapter: none, every, the adapted layers'
-enum class RowPolicy { Stop, Skip };          // rows that cannot teach: ask the user, or leave them out by name
+enum class BaseWeights {
+    AsComputed,
+    Q8_0,
+    Q4_0
+};                                    // under an adapter: in the number format, or in blocks of 8 or 4 bits
+enum class RowPolicy { Stop, Skip };  // rows that cannot teach: ask the user, or leave them out by name
 enum class LongRowPolicy { Shorten, Cut, Skip, Stop };  // rows over max_length
 
 // The initialisers are the defaults. Empty text and path, and 0 where the table says so, mean "automatic".
@@ -60,6 +65,7 @@ struct Recipe {
     int64_t loraRank = 16;
     double loraAlpha = 32.0;
     double loraDropout = 0.0;
+    BaseWeights baseDtype = BaseWeights::AsComputed;
     std::string loraTargets = "all-linear";
     bool useRslora = false;
     bool useDora = false;

@@ -34,6 +34,9 @@ constexpr std::array kAttention{std::pair{std::string_view("auto"), AttentionCho
 constexpr std::array kLoraBiases{std::pair{std::string_view("none"), LoraBias::None},
                                  std::pair{std::string_view("all"), LoraBias::All},
                                  std::pair{std::string_view("lora_only"), LoraBias::LoraOnly}};
+constexpr std::array kBaseWeights{std::pair{std::string_view("same"), BaseWeights::AsComputed},
+                                  std::pair{std::string_view("q8_0"), BaseWeights::Q8_0},
+                                  std::pair{std::string_view("q4_0"), BaseWeights::Q4_0}};
 constexpr std::array kTrainOn{std::pair{std::string_view("response"), TrainOn::Response},
                               std::pair{std::string_view("all"), TrainOn::All}};
 constexpr std::array kRowPolicies{std::pair{std::string_view("stop"), RowPolicy::Stop},
@@ -59,6 +62,9 @@ ChoiceList<AttentionChoice> choicesOf(AttentionChoice) {
 }
 ChoiceList<LoraBias> choicesOf(LoraBias) {
     return kLoraBiases;
+}
+ChoiceList<BaseWeights> choicesOf(BaseWeights) {
+    return kBaseWeights;
 }
 ChoiceList<TrainOn> choicesOf(TrainOn) {
     return kTrainOn;
@@ -304,6 +310,11 @@ Rows loraFields() {
         field<&Recipe::loraBias>({.key = "lora_bias",
                                   .label = "Trained biases",
                                   .help = "Biases of the model trained too: none, all, or lora_only (adapted layers)"}),
+        field<&Recipe::baseDtype>({.key = "base_dtype",
+                                   .label = "Base weights",
+                                   .help =
+                                       "Number format of the frozen weights under the adapter: same as the rest, or "
+                                       "rounded to blocks of 8 or 4 bits, which takes less memory"}),
         field<&Recipe::modulesToSave>({.key = "modules_to_save",
                                        .label = "Modules trained whole",
                                        .help = "Modules trained and stored beside the adapter: lm_head, embed_tokens",

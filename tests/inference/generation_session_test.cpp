@@ -19,6 +19,9 @@ constexpr int64_t kVocabulary = 26;
 
 class GenerationSessionTest : public testing::Test {
 protected:
+    explicit GenerationSessionTest(const core::ElementTypes& types = {}, int64_t hidden = 24)
+        : m_model(test::tinyModel(m_device, types, {.vocabulary = kVocabulary, .hidden = hidden})) {}
+
     GenerationRequest ask(int64_t promptLength, uint64_t seed, int64_t newTokens = 20) const {
         GenerationRequest request;
         request.promptIds = test::someIds(promptLength, kVocabulary, seed);
@@ -63,8 +66,14 @@ protected:
 
     kernels::Runtime m_runtime = test::cpuRuntime();
     const kernels::Context& m_device = m_runtime.context();
-    std::unique_ptr<core::LanguageModel> m_model = test::tinyModel(m_device, DType::F32, {.vocabulary = kVocabulary});
+    std::unique_ptr<core::LanguageModel> m_model;
     test::LetterTokenizer m_tokenizer{kVocabulary};
+};
+
+// Panes side by side, for every way to hold weights.
+class TwinDecodeTest : public GenerationSessionTest, public testing::WithParamInterface<const char*> {
+protected:
+    TwinDecodeTest() : GenerationSessionTest(*core::elementTypesNamed(GetParam()), 32) {}
 };
 
 TEST_F(GenerationSessionTest, cachedGreedyEqualsOneFullPassPerToken) {
@@ -84,7 +93,7 @@ TEST_F(GenerationSessionTest, requestsInOneBatchAreBitIdenticalToEachAlone) {
     }
 }
 
-TEST_F(GenerationSessionTest, basePaneIsBitIdenticalToTheBaseAloneInTwinDecode) {
+TEST_P(TwinDecodeTest, basePaneIsBitIdenticalToTheBaseAlone) {
     const GenerationRequest base = ask(9, 5);
     const GenerationOutput alone = generateOne(base);
     const auto first = strongAdapter(11);
@@ -104,7 +113,7 @@ TEST_F(GenerationSessionTest, basePaneIsBitIdenticalToTheBaseAloneInTwinDecode) 
     EXPECT_EQ(panes[2].outputs.front().ids, greedyWithoutCache(other));
 }
 
-TEST_F(GenerationSessionTest, basePaneIsBitIdenticalInBatchesLargerThanTheKernelsPromise) {
+TEST_P(TwinDecodeTest, basePaneIsBitIdenticalInBatchesLargerThanTheKernelsPromise) {
     GenerationRequest base = ask(9, 5, 12);
     base.options.numBeams = 10;
     base.options.numReturn = 10;
@@ -120,6 +129,8 @@ TEST_F(GenerationSessionTest, basePaneIsBitIdenticalInBatchesLargerThanTheKernel
         EXPECT_EQ(beside[i].logprobs, alone[i].logprobs) << "bits of beam " << i;
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Types, TwinDecodeTest, testing::Values("f32", "bf16", "q8_0", "q4_0"));
 
 TEST_F(GenerationSessionTest, longPromptsArePrefilledInChunks) {
     core::ModelConfig config = test::tinyConfig({.vocabulary = kVocabulary});

@@ -3,6 +3,8 @@
 
 #include "kernels/base/float_formats.h"
 #include "kernels/base/philox.h"
+#include "kernels/quantize.h"
+#include "kernels/runtime/runtime.h"
 
 #include <cmath>
 #include <cstring>
@@ -17,6 +19,8 @@ DType dtypeOf(TensorKind kind, DType storage) {
         case TensorKind::Sums: return storage == DType::F64 ? DType::F64 : DType::F32;
         case TensorKind::Float: return DType::F32;
         case TensorKind::Index: return DType::I32;
+        case TensorKind::Q8Tiles: return DType::Q8_0x16;
+        case TensorKind::Q4Tiles: return DType::Q4_0x16;
     }
     return storage;
 }
@@ -42,6 +46,14 @@ void setValue(const View& view, int64_t i, double value) {
     }
 }
 
+// Noise in [-1, 1), the same blocks whatever the storage type.
+void fillTiles(const View& view, uint64_t seed) {
+    std::vector<float> values(static_cast<size_t>(view.shape.count()));
+    for (size_t i = 0; i < values.size(); ++i) values[i] = 2 * philoxUnit(philoxWord(seed, i)) - 1;
+    const Runtime runtime({.numThreads = 1});
+    quantize(runtime.context(), {.x = {values.data(), DType::F32, view.shape}, .out = view});
+}
+
 }  // namespace
 
 TensorBank::TensorBank(const std::vector<TensorSpec>& specs, DType storage) : m_storage(storage) {
@@ -51,7 +63,7 @@ TensorBank::TensorBank(const std::vector<TensorSpec>& specs, DType storage) : m_
         Entry& entry = m_entries[spec.name];
         entry.spec = spec;
         const DType dtype = dtypeOf(spec.kind, storage);
-        const size_t bytes = dtypeBytes(dtype, static_cast<size_t>(spec.shape.count()));
+        const size_t bytes = arrayBytes(dtype, spec.shape);
         entry.memory.resize(bytes + kAlignment);
         const auto address = reinterpret_cast<uintptr_t>(entry.memory.data());
         entry.alignment = (kAlignment - address % kAlignment) % kAlignment;
@@ -62,6 +74,7 @@ TensorBank::TensorBank(const std::vector<TensorSpec>& specs, DType storage) : m_
 
 void TensorBank::fill(Entry& entry, uint64_t seed) const {
     const TensorSpec& spec = entry.spec;
+    if (isTiled(entry.view.dtype)) return fillTiles(entry.view, seed);
     for (int64_t i = 0; i < spec.shape.count(); ++i) {
         if (spec.kind == TensorKind::Index && !spec.indices.empty()) {
             setValue(entry.view, i, spec.indices[static_cast<size_t>(i) % spec.indices.size()]);
@@ -125,7 +138,7 @@ double tolerance(DType tensor, DType storage, const OpCase& c) {
     // One rounding to BF16 is 2^-9; a stored intermediate and the result make two, at the edge of a binade.
     double relative = single;
     if (tensor == DType::BF16 || storage == DType::BF16) relative += 0x1p-8;
-    return relative * c.conditioning;
+    return relative * c.conditioning + c.inexactness;
 }
 
 const std::vector<OpCaseTable>& opCaseTables() {
@@ -137,6 +150,7 @@ const std::vector<OpCaseTable>& opCaseTables() {
         {"expert_routing", expertRoutingCases},
         {"layer_norm", layerNormCases},
         {"linear", linearCases},
+        {"quantized", quantizedCases},
         {"rms_norm", rmsNormCases},
         {"rotary", rotaryCases},
         {"rows", rowsCases},

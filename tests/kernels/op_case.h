@@ -20,10 +20,12 @@
 namespace wb::kernels::testing {
 
 enum class TensorKind {
-    Data,   // the storage type under test
-    Sums,   // F32, or F64 when the storage type is F64
-    Float,  // F32 whatever the storage type
-    Index   // I32
+    Data,     // the storage type under test
+    Sums,     // F32, or F64 when the storage type is F64
+    Float,    // F32 whatever the storage type
+    Index,    // I32
+    Q8Tiles,  // Q8_0x16 whatever the storage type
+    Q4Tiles   // Q4_0x16
 };
 enum class TensorRole { Input, Output, Accumulated };
 
@@ -83,6 +85,7 @@ struct OpCase {
     std::vector<std::pair<std::string, std::string>> inputsAndGradients;
     int64_t reductionLength = 1;      // longest sum; scales the tolerance
     double conditioning = 1;          // how much the formula magnifies a rounding of its inputs
+    double inexactness = 0;           // what the contract allows besides, relative to the largest value
     double naturalScale = 1e-3;       // size of the terms whose sum an output is, where they may cancel
     bool isThreadIndependent = true;  // the same bits for any number of threads
     std::vector<DType> storages{DType::F32, DType::BF16};  // besides the F64 oracle
@@ -102,6 +105,7 @@ std::vector<OpCase> embeddingCases();
 std::vector<OpCase> expertRoutingCases();
 std::vector<OpCase> layerNormCases();
 std::vector<OpCase> linearCases();
+std::vector<OpCase> quantizedCases();
 std::vector<OpCase> rmsNormCases();
 std::vector<OpCase> rotaryCases();
 std::vector<OpCase> rowsCases();

@@ -8,6 +8,7 @@
 #include "core/format/gguf_layout.h"
 #include "core/format/model_folder.h"
 #include "core/model/architectures/architectures.h"
+#include "kernels/base/q4_block.h"
 #include "tests/core/test_files.h"
 
 #include <fmt/format.h>
@@ -311,6 +312,11 @@ TEST(GgufModelHostile, RoundsToTheBlocksOfTheReference) {
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         EXPECT_TRUE(text == test::readText(golden)) << name;
     }
+    WB_NEED_SHARED_DATA(fourBits, "quant_golden/Q4_0.bin");
+    std::vector<Q4Block> blocks;
+    for (size_t i = 0; i < values.size(); i += Q4Block::kLength) blocks.push_back(quantizeQ4(values.data() + i));
+    const std::string_view text(reinterpret_cast<const char*>(blocks.data()), blocks.size() * sizeof(Q4Block));
+    EXPECT_TRUE(text == test::readText(fourBits)) << "Q4_0";
 }
 
 TEST(GgufModelNames, RowsLieAsLlamaCppHasThem) {

@@ -22,10 +22,16 @@ fs::path storiesFolder() {
     return data / "models/stories260K";
 }
 
-class StoriesGolden : public testing::TestWithParam<std::pair<const char*, double>> {};
+struct StoriesCase {
+    const char* file;
+    const char* types;
+    double tolerance;  // of logits and log-probabilities
+};
+
+class StoriesGolden : public testing::TestWithParam<StoriesCase> {};
 
 TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
-    const auto [file, tolerance] = GetParam();
+    const auto [file, types, tolerance] = GetParam();
     const fs::path folder = storiesFolder();
     if (!fs::exists(folder / "expected.json"))
         GTEST_SKIP() << folder / "expected.json"
@@ -34,7 +40,7 @@ TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
     kernels::Runtime runtime = test::cpuRuntime();
     const kernels::Context& device = runtime.context();
     const ModelSource source = ModelSource::open(folder / file);
-    LanguageModel model(device, source.config(), DType::F32);
+    LanguageModel model(device, source.config(), *elementTypesNamed(types));
     loadWeights(device, model, source);
     for (const auto& prompt : expected["prompts"]) {
         const auto ids = prompt["ids"].get<std::vector<int32_t>>();
@@ -60,9 +66,13 @@ TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, StoriesGolden,
-                         testing::Values(std::pair{"hf", 1e-4}, std::pair{"stories260K-f32.gguf", 1e-4},
+                         testing::Values(StoriesCase{"hf", "f32", 1e-4},
+                                         StoriesCase{"stories260K-f32.gguf", "f32", 1e-4},
                                          // Weights rounded to 8 bits of fraction: logits move by some hundredths.
-                                         std::pair{"stories260K-bf16.gguf", 0.3}));
+                                         StoriesCase{"stories260K-bf16.gguf", "f32", 0.3},
+                                         // Weights and activations to 7 bits and a sign.
+                                         StoriesCase{"hf", "q8_0", 0.3},
+                                         StoriesCase{"stories260K-f32.gguf", "q8_0", 0.3}));
 
 }  // namespace
 }  // namespace wb::core

@@ -8,12 +8,12 @@ namespace wb::test {
 core::ModelConfig tinyConfig(const TinyModelOptions& options) {
     core::ModelConfig config;
     config.modelType = "llama";
-    config.hiddenSize = 24;
+    config.hiddenSize = options.hidden;
     config.intermediateSize = 40;
     config.numLayers = options.layers;
     config.numHeads = 4;
     config.numKvHeads = 2;
-    config.headDim = 6;
+    config.headDim = options.hidden / 4;
     config.vocabularySize = options.vocabulary;
     config.maxPositions = 128;
     config.normEps = 1e-5;
@@ -31,9 +31,9 @@ kernels::Runtime cpuRuntime(kernels::AttentionBackend attention) {
     return kernels::Runtime({.device = {}, .numThreads = 2, .attention = attention, .memoryLimitBytes = std::nullopt});
 }
 
-std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, DType dtype,
+std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, const core::ElementTypes& types,
                                                const TinyModelOptions& options) {
-    auto model = std::make_unique<core::LanguageModel>(context, tinyConfig(options), dtype);
+    auto model = std::make_unique<core::LanguageModel>(context, tinyConfig(options), types);
     core::initialiseWeights(context, *model, 7);
     uint64_t stream = 1000;
     model->visitParameters([&](core::Parameter& parameter) {

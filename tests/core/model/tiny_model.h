@@ -17,6 +17,7 @@ struct TinyModelOptions {
     bool isTied = false;
     int64_t window = 0;
     int64_t vocabulary = 37;  // no multiple of the padding
+    int64_t hidden = 24;      // 32 for rows of whole blocks
 };
 
 core::ModelConfig tinyConfig(const TinyModelOptions& options = {});
@@ -24,7 +25,7 @@ core::ModelConfig tinyConfig(const TinyModelOptions& options = {});
 kernels::Runtime cpuRuntime(kernels::AttentionBackend attention = kernels::AttentionBackend::Auto);
 
 // Fresh weights with a larger spread than training would use, so that every path matters; biases too.
-std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, DType dtype,
+std::unique_ptr<core::LanguageModel> tinyModel(const kernels::Context& context, const core::ElementTypes& types,
                                                const TinyModelOptions& options = {});
 
 // `count` ids below the vocabulary, fixed by the seed.
