@@ -43,8 +43,9 @@ TEST(StepOverhead, isAFiftiethOfAStepAtMost) {
     set.addWindows(ids, starts, kTokens, 0, 1);
     const StepPlan plan = planEpoch(set, {.batchSize = 1, .maxTokens = kTokens, .seed = 1}, 0).steps.at(0);
 
-    // Another program on the machine can only add to the time between kernels: the calmest step tells what is ours.
-    double least = std::numeric_limits<double>::infinity();
+    // Other programs on the machine only add to either time: the least of each is what the step itself takes.
+    double leastOutside = std::numeric_limits<double>::infinity();
+    double leastSeconds = leastOutside;
     for (int64_t step = 1; step <= kSteps; ++step) {
         runtime.profiler().reset();
         const auto start = Clock::now();
@@ -54,10 +55,11 @@ TEST(StepOverhead, isAFiftiethOfAStepAtMost) {
         const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
         const double inKernels = runtime.profiler().totalSeconds();
         ASSERT_GT(inKernels, 0.1 * seconds);
-        if (step > 1) least = std::min(least, 1 - inKernels / seconds);  // the first one generates code
+        leastOutside = std::min(leastOutside, seconds - inKernels);
+        leastSeconds = std::min(leastSeconds, seconds);
     }
-    RecordProperty("overhead_percent", std::to_string(100 * least));
-    EXPECT_LT(least, 0.02);
+    RecordProperty("overhead_percent", std::to_string(100 * leastOutside / leastSeconds));
+    EXPECT_LT(leastOutside / leastSeconds, 0.02);
 }
 
 }  // namespace
