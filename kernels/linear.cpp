@@ -30,7 +30,7 @@ void requireWeightDtype(std::string_view op, const ConstView& weight, DType inpu
 
 size_t gemmBytes(const Context& context, ProductShape p, DType inputs, DType output) {
     const auto bytesNeeded = context.ops->gemmWorkspaceBytes;
-    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output);
+    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output, context.numThreads);
 }
 
 size_t quantizedBytes(const Context& context, ProductShape p) {
@@ -40,7 +40,7 @@ size_t quantizedBytes(const Context& context, ProductShape p) {
 
 size_t widenedBytes(const Context& context, ProductShape p, DType inputs, DType output) {
     const auto bytesNeeded = context.ops->widenedWorkspaceBytes;
-    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output);
+    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output, context.numThreads);
 }
 
 // Scratch memory for a product; the buffer must outlive the call that uses the view.

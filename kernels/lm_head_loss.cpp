@@ -93,8 +93,9 @@ size_t quantizedBytes(const Context& context, const LmHeadLossArgs& args, int64_
     const DType dtype = args.hidden.dtype;
     const auto forward = context.ops->quantizedWorkspaceBytes;
     const auto backward = args.dHidden.isPresent() ? context.ops->widenedWorkspaceBytes : nullptr;
-    return std::max(forward == nullptr ? 0 : forward(rows, hiddenSize),
-                    backward == nullptr ? 0 : backward(rows, hiddenSize, args.vocabularySize, dtype, dtype));
+    return std::max(
+        forward == nullptr ? 0 : forward(rows, hiddenSize),
+        backward == nullptr ? 0 : backward(rows, hiddenSize, args.vocabularySize, dtype, dtype, context.numThreads));
 }
 
 }  // namespace
@@ -125,9 +126,9 @@ LmHeadLossLayout lmHeadLossLayout(const Context& context, const LmHeadLossArgs& 
     if (context.ops->gemmWorkspaceBytes != nullptr) {
         const auto bytesOf = context.ops->gemmWorkspaceBytes;
         const int64_t n = args.vocabularySize;
-        layout.bytes += std::max({bytesOf(layout.chunkRows, n, hiddenSize, dtype, sums),
-                                  bytesOf(layout.chunkRows, hiddenSize, n, dtype, dtype),
-                                  bytesOf(n, hiddenSize, layout.chunkRows, dtype, sums)});
+        layout.bytes += std::max({bytesOf(layout.chunkRows, n, hiddenSize, dtype, sums, context.numThreads),
+                                  bytesOf(layout.chunkRows, hiddenSize, n, dtype, dtype, context.numThreads),
+                                  bytesOf(n, hiddenSize, layout.chunkRows, dtype, sums, context.numThreads)});
     }
     return layout;
 }

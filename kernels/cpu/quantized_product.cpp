@@ -200,8 +200,9 @@ void multiplyQuantized(const Context& context, const QuantizedProblem& p, void* 
     });
 }
 
-size_t widenedWorkspaceBytes(int64_t m, int64_t n, int64_t k, DType inputs, DType output) {
-    return widenedPanelBytes(n, k, inputs) + gemmWorkspaceBytes(m, widenedColumns(n, k, inputs), k, inputs, output);
+size_t widenedWorkspaceBytes(int64_t m, int64_t n, int64_t k, DType inputs, DType output, int numThreads) {
+    return widenedPanelBytes(n, k, inputs) +
+           gemmWorkspaceBytes(m, widenedColumns(n, k, inputs), k, inputs, output, numThreads);
 }
 
 void multiplyWidened(const Context& context, const GemmProblem& problem, const ConstView& weight, void* workspace) {

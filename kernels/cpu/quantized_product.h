@@ -2,7 +2,7 @@
 // Products with weights in tiles of quantised blocks (Q8_0x16, Q4_0x16).
 #pragma once
 
-#include "kernels/cpu/gemm_onednn.h"
+#include "kernels/cpu/gemm.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/view.h"
 
@@ -32,7 +32,7 @@ size_t quantizedWorkspaceBytes(int64_t rows, int64_t columns);
 void multiplyQuantized(const Context& context, const QuantizedProblem& problem, void* workspace);
 
 // C = alpha * A W (+ C) with W [K, N] tiles in place of B. Columns of W are widened to the type of A a panel at a time.
-size_t widenedWorkspaceBytes(int64_t m, int64_t n, int64_t k, DType inputs, DType output);
+size_t widenedWorkspaceBytes(int64_t m, int64_t n, int64_t k, DType inputs, DType output, int numThreads);
 void multiplyWidened(const Context& context, const GemmProblem& problem, const ConstView& weight, void* workspace);
 
 }  // namespace wb::kernels::cpu

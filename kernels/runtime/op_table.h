@@ -71,10 +71,11 @@ struct OpTable {
     OpEntry<RetileArgs> retile{"retile"};
 
     // Scratch bytes that a matrix product [m, k] x [k, n] needs on this device; null: none.
-    size_t (*gemmWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output) = nullptr;
+    size_t (*gemmWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output, int numThreads) = nullptr;
     // The same with a weight in tiles: `rows` rows times W^T, and a product [m, k] x W [k, n].
     size_t (*quantizedWorkspaceBytes)(int64_t rows, int64_t columns) = nullptr;
-    size_t (*widenedWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output) = nullptr;
+    size_t (*widenedWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output,
+                                    int numThreads) = nullptr;
 };
 
 // The CPU's table, always complete.
