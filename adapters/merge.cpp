@@ -15,12 +15,7 @@ using kernels::MemoryOwner;
 
 void requireMergeable(LowRankAdapter& adapter) {
     core::LanguageModel& model = adapter.model();
-    if (model.elementTypes().isQuantized()) {
-        throw Error{
-            ErrorCode::Unsupported,
-            "an adapter cannot be merged into quantised weights; load the base in f32 or bf16 and merge there, or "
-            "export as peft"};
-    }
+    requireWholeWeights(model);
     for (const OwnWeight& weight : adapter.ownWeights()) {
         if (!model.isHeadTied() || weight.base != &model.embeddingTable()) continue;
         throw Error{
@@ -69,6 +64,14 @@ void mergeDecomposed(const kernels::Context& context, core::LowRankDelta& delta,
 }
 
 }  // namespace
+
+void requireWholeWeights(const core::LanguageModel& model) {
+    if (!model.elementTypes().isQuantized()) return;
+    throw Error{
+        ErrorCode::Unsupported,
+        "the weights in memory are rounded to blocks and can neither be merged with an adapter nor written to a "
+        "file; load the model as f32 or bf16 for that, or export the adapter as peft"};
+}
 
 void mergeAdapter(const kernels::Context& context, LowRankAdapter& adapter) {
     requireMergeable(adapter);

@@ -13,4 +13,7 @@ namespace wb::adapters {
 // embedding or a head of its own where the model ties the two.
 void mergeAdapter(const kernels::Context& context, LowRankAdapter& adapter);
 
+// Throws Unsupported if the model is held in blocks, whose rounding nothing must be written over or kept for good.
+void requireWholeWeights(const core::LanguageModel& model);
+
 }  // namespace wb::adapters

@@ -67,6 +67,7 @@ std::vector<core::GgufWeight> weightsOf(const std::vector<core::NamedTensor>& te
 }  // namespace
 
 void writeGgufExport(const ExportSource& source, const fs::path& folder) {
+    requireWholeWeights(source.model);
     const core::GgufType type = core::parseGgufWeightType(source.ggufType);
     const core::ModelConfig& config = source.model.config();
     const core::GgufMetadata vocabulary = source.companions.empty() && !source.ggufBase.empty()

@@ -6,6 +6,7 @@
 namespace wb::adapters {
 
 void writeSafetensorsExport(const ExportSource& source, const std::filesystem::path& folder) {
+    requireWholeWeights(source.model);
     if (source.adapter != nullptr) mergeAdapter(source.context, *source.adapter);
     core::writeModelFolder(source.context, source.model, source.companions, folder);
 }

@@ -2,6 +2,7 @@
 #include "app/engine/run_export.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

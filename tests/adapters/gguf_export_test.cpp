@@ -4,6 +4,7 @@
 #include "core/format/gguf.h"
 #include "core/format/model_folder.h"
 #include "core/model/weights.h"
+#include "kernels/quantize.h"
 #include "tests/adapters/adapter_fixture.h"
 
 #include <fmt/format.h>
@@ -49,9 +50,9 @@ protected:
         }
     }
 
-    std::unique_ptr<core::LanguageModel> open(const fs::path& path) {
+    std::unique_ptr<core::LanguageModel> open(const fs::path& path, const core::ElementTypes& types = {}) {
         const core::ModelSource source = core::ModelSource::open(path);
-        auto model = std::make_unique<core::LanguageModel>(m_context, source.config(), DType::F32);
+        auto model = std::make_unique<core::LanguageModel>(m_context, source.config(), types);
         core::loadWeights(m_context, *model, source);
         return model;
     }
@@ -123,6 +124,34 @@ TEST_F(GgufExport, aRoundedFileIsTheRoundedModelToTheBit) {
         m_model = open(m_source.path());
         fs::remove(m_folder / "model.gguf");
     }
+}
+
+TEST_F(GgufExport, blocksOfAFileAreHeldAsTheyAreAndGiveItsLogits) {
+    load("llama_gqa");
+    write("q8_0");
+    const core::ModelSource source = core::ModelSource::open(m_folder / "model.gguf");
+    const auto widened = replay(*open(m_folder / "model.gguf"));
+    m_model = open(m_folder / "model.gguf", *core::elementTypesNamed("q8_0"));
+    size_t numTaken = 0;
+    for (const core::NamedTensor& weight : core::storedWeights(*m_model)) {
+        if (!isTiled(weight.tensor.dtype())) continue;
+        ASSERT_EQ(source.tensor(weight.name).dtype, DType::Q8_0) << weight.name;
+        std::vector<std::byte> blocks(source.readTensor(weight.name).bytes.size());
+        kernels::retile(m_context,
+                        {.in = weight.tensor.view(), .out = {blocks.data(), DType::Q8_0, weight.tensor.shape()}});
+        EXPECT_TRUE(std::ranges::equal(blocks, source.readTensor(weight.name).bytes)) << weight.name;
+        ++numTaken;
+    }
+    EXPECT_GT(numTaken, 10U);
+    const auto held = replay(*m_model);
+    ASSERT_EQ(held.size(), widened.size());
+    for (size_t i = 0; i < held.size(); ++i) {
+        ASSERT_EQ(held[i].size(), widened[i].size());
+        float largest = 0;
+        for (const float logit : widened[i]) largest = std::max(largest, std::abs(logit));
+        for (size_t j = 0; j < held[i].size(); ++j) EXPECT_NEAR(held[i][j], widened[i][j], 0.05F * largest);
+    }
+    WB_EXPECT_ERROR(write("f32"), ErrorCode::Unsupported, "rounded to blocks");
 }
 
 TEST_F(GgufExport, anAdapterIsMerged) {

@@ -60,6 +60,19 @@ INSTANTIATE_TEST_SUITE_P(
                                  recipe.loraBias = core::LoraBias::All;
                                  recipe.modulesToSave = "lm_head,embed_tokens,norm";
                              }},
+                    PlanCase{"loraOnEightBits",
+                             [](core::Recipe& recipe) {
+                                 asLora(recipe);
+                                 recipe.baseDtype = core::BaseWeights::Q8_0;
+                             }},
+                    PlanCase{"doraBf16OnFourBits",
+                             [](core::Recipe& recipe) {
+                                 asLora(recipe);
+                                 recipe.dtype = DType::BF16;
+                                 recipe.useDora = true;
+                                 recipe.modulesToSave = "lm_head,embed_tokens";
+                                 recipe.baseDtype = core::BaseWeights::Q4_0;
+                             }},
                     PlanCase{"loraBf16Recomputing",
                              [](core::Recipe& recipe) {
                                  asLora(recipe);

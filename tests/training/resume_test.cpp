@@ -22,6 +22,7 @@ struct ResumeCase {
     DType dtype;
     bool isRecomputing;
     bool trainsMore = false;  // magnitudes, biases and the head beside the adapter
+    core::BaseWeights base = core::BaseWeights::AsComputed;
 };
 
 class ResumeTest : public testing::TestWithParam<ResumeCase> {
@@ -33,6 +34,7 @@ protected:
         recipe.evalEvery = 5;
         recipe.checkpointEvery = 3;
         recipe.weightDecay = 0.01;
+        recipe.baseDtype = GetParam().base;
         if (GetParam().trainsMore) {
             recipe.useDora = true;
             recipe.loraBias = core::LoraBias::All;
@@ -51,6 +53,8 @@ INSTANTIATE_TEST_SUITE_P(Methods, ResumeTest,
                                          ResumeCase{"lora", core::TuneMethod::Lora, DType::F32, false},
                                          ResumeCase{"doraAndMore", core::TuneMethod::Lora, DType::F32, false, true},
                                          ResumeCase{"doraAndMoreBf16", core::TuneMethod::Lora, DType::BF16, true, true},
+                                         ResumeCase{"loraOnEightBits", core::TuneMethod::Lora, DType::F32, false, false,
+                                                    core::BaseWeights::Q8_0},
                                          ResumeCase{"fullBf16", core::TuneMethod::Full, DType::BF16, false},
                                          ResumeCase{"loraBf16", core::TuneMethod::Lora, DType::BF16, true}),
                          [](const auto& test) { return test.param.name; });
