@@ -6,6 +6,7 @@
 #include "core/model/weights.h"
 #include "kernels/quantize.h"
 #include "tests/adapters/adapter_fixture.h"
+#include "tests/core/test_files.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
