@@ -15,7 +15,6 @@ BenchCeilings measureCeilings(int numThreads, int64_t bufferBytes) {
 }
 
 double gemmCeiling(const kernels::MachinePeak& peak, DType dtype) {
-    if (dtype == DType::Q8_0 || dtype == DType::Q4_0) return peak.int8Gops;
     return dtype == DType::BF16 && peak.bf16Gflops > 0 ? peak.bf16Gflops : peak.f32Gflops;
 }
 

@@ -29,7 +29,6 @@ std::string peakText(const kernels::MachinePeak& peak) {
     text += fmt::format("F32   {:8.1f} GFLOP/s ({:.1f} on one thread)\n", peak.f32Gflops, peak.f32GflopsOneThread);
     text += peak.bf16Gflops > 0 ? fmt::format("BF16  {:8.1f} GFLOP/s\n", peak.bf16Gflops)
                                 : std::string("BF16  no arithmetic of its own: runs as F32\n");
-    text += fmt::format("Q8_0  {:8.1f} Gop/s\n", peak.int8Gops);
     return text + fmt::format("read  {:8.1f} GB/s\n", peak.memoryGbPerSecond);
 }
 

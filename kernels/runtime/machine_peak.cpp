@@ -5,7 +5,6 @@
 #include "kernels/base/float_formats.h"
 #include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/gemm_onednn.h"
-#include "kernels/cpu/quantized_kernels.h"
 #include "kernels/runtime/runtime.h"
 
 #include <fmt/format.h>
@@ -158,44 +157,6 @@ double bf16ProductRate(int threads) {
     return total;
 }
 
-// One thread's best rate of the tile product with operands that stay in its first-level cache.
-double int8ProductRateOfThread() {
-    constexpr int64_t kBlocks = 16;
-    constexpr int kProductsPerWindow = 500;
-    const cpu::TileKernels& kernels = cpu::tileKernels().front();
-    const std::vector<std::byte> tiles(2 * kTileRows * kBlocks * sizeof(Q8Block));
-    const std::vector<cpu::ActivationBlock> x(static_cast<size_t>(kernels.maxRows * kBlocks));
-    std::vector<float> sums(static_cast<size_t>(kernels.maxRows * cpu::kPanelColumns));
-    const cpu::TileProduct product{.tiles = tiles.data(),
-                                   .blocks = kBlocks,
-                                   .x = x.data(),
-                                   .rows = kernels.maxRows,
-                                   .numTiles = 2,
-                                   .sums = sums.data()};
-    const auto operations =
-        2.0 * static_cast<double>(kernels.maxRows * cpu::kPanelColumns * kBlocks * kBlockLength * kProductsPerWindow);
-    double best = 0;
-    for (int window = 0; window < kProductRepeats; ++window) {
-        const auto start = Clock::now();
-        for (int i = 0; i < kProductsPerWindow; ++i) kernels.q8(product);
-        best = std::max(best, operations / secondsSince(start));
-    }
-    return best;
-}
-
-double int8ProductRate(int threads) {
-    double total = 0;
-#pragma omp parallel num_threads(threads) reduction(+ : total)
-    {
-        try {
-            total += int8ProductRateOfThread();
-        } catch (const std::exception&) {
-            total += 0;  // as above
-        }
-    }
-    return total;
-}
-
 }  // namespace
 
 double measureReadRate(int numThreads, size_t bytes) {
@@ -238,7 +199,6 @@ MachinePeak measureMachinePeak(int numThreads) {
     peak.f32GflopsOneThread = multiplyAddRate(1) * 1e-9;
     peak.f32Gflops = peak.threads == 1 ? peak.f32GflopsOneThread : multiplyAddRate(peak.threads) * 1e-9;
     peak.bf16Gflops = bf16ProductRate(peak.threads) * 1e-9;
-    peak.int8Gops = int8ProductRate(peak.threads) * 1e-9;
     peak.memoryGbPerSecond = measureReadRate(peak.threads, kMemoryBytes) * 1e-9;
     return peak;
 }

@@ -11,7 +11,6 @@ struct MachinePeak {
     double f32Gflops = 0;           // multiply-adds in registers, all threads
     double f32GflopsOneThread = 0;  // the same on one
     double bf16Gflops = 0;          // best matrix product; 0 where the processor has no bf16 arithmetic
-    double int8Gops = 0;            // best product with tiles of Q8_0 in the first-level cache, scales included
     double memoryGbPerSecond = 0;   // reading a buffer far larger than the caches
     int threads = 0;
     std::string cpu;
