@@ -27,6 +27,7 @@ TEST(WhetBench, peakIsAnsweredAndKept) {
     EXPECT_GT(answer.at("f32_gflops").get<double>(), 0);
     EXPECT_GT(answer.at("memory_gb_per_s").get<double>(), 0);
     EXPECT_GE(answer.at("bf16_gflops").get<double>(), 0);
+    EXPECT_GE(answer.at("int8_gops").get<double>(), 0);
     EXPECT_EQ(answer.at("threads"), 1);
     EXPECT_FALSE(answer.at("cpu").get<std::string>().empty());
     EXPECT_FALSE(answer.at("isa").get<std::string>().empty());
