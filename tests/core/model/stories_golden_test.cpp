@@ -6,6 +6,8 @@
 #include "tests/core/model/tiny_model.h"
 
 #include <gtest/gtest.h>
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -42,6 +44,8 @@ TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
     const ModelSource source = ModelSource::open(folder / file);
     LanguageModel model(device, source.config(), *elementTypesNamed(types));
     loadWeights(device, model, source);
+    double meanChange = 0;
+    size_t numPositions = 0;
     for (const auto& prompt : expected["prompts"]) {
         const auto ids = prompt["ids"].get<std::vector<int32_t>>();
         const auto count = static_cast<int32_t>(ids.size());
@@ -53,6 +57,10 @@ TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
         const std::vector<float> logits = toFloats(device, model.logits(device, hidden.rows(count - 1, count)));
         const auto lastLogits = prompt["last_logits"].get<std::vector<float>>();
         ASSERT_EQ(logits.size(), lastLogits.size());
+        const auto likeliest = [](const std::vector<float>& values) {
+            return std::ranges::max_element(values) - values.begin();
+        };
+        EXPECT_EQ(likeliest(logits), likeliest(lastLogits)) << "the next token of a greedy text";
         for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], lastLogits[i], tolerance) << "token " << i;
 
         std::vector<int32_t> labels(ids.begin() + 1, ids.end());
@@ -62,7 +70,12 @@ TEST_P(StoriesGolden, logitsAndLogProbabilitiesMatch) {
         const auto logprobs = prompt["logprob_next"].get<std::vector<float>>();
         for (size_t i = 0; i < logprobs.size(); ++i)
             ASSERT_NEAR(-losses[i], logprobs[i], tolerance) << "position " << i;
+        for (size_t i = 0; i < logprobs.size(); ++i) meanChange += static_cast<double>(-losses[i] - logprobs[i]);
+        numPositions += logprobs.size();
     }
+    meanChange /= static_cast<double>(numPositions);
+    // What perplexity changes by, as a share of it.
+    EXPECT_LT(std::abs(meanChange), tolerance / 25) << meanChange;
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, StoriesGolden,
@@ -71,8 +84,8 @@ INSTANTIATE_TEST_SUITE_P(Files, StoriesGolden,
                                          // Weights rounded to 8 bits of fraction: logits move by some hundredths.
                                          StoriesCase{"stories260K-bf16.gguf", "f32", 0.3},
                                          // Weights and activations to 7 bits and a sign.
-                                         StoriesCase{"hf", "q8_0", 0.3},
-                                         StoriesCase{"stories260K-f32.gguf", "q8_0", 0.3}));
+                                         StoriesCase{"hf", "q8_0", 0.5},
+                                         StoriesCase{"stories260K-f32.gguf", "q8_0", 0.5}));
 
 }  // namespace
 }  // namespace wb::core
