@@ -55,7 +55,8 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
     const int64_t outputs = args.weight.shape[0];
     const bool accumulates = args.write == Write::Add;
     if (rows <= kIndependentRows) {
-        return gemv(context, {args.x, args.weight, args.bias, args.out, args.alpha, accumulates});
+        const GemvPart part{args.weight, args.bias, args.out, args.alpha, accumulates};
+        return gemv(context, args.x, std::span(&part, 1));
     }
     const GemmProblem problem{
         .m = rows,
