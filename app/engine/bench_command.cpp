@@ -8,7 +8,9 @@
 #include <string>
 
 #include "app/engine/bench_attention.h"
+#include "app/engine/bench_ceilings.h"
 #include "app/engine/bench_gemm.h"
+#include "app/engine/bench_model_command.h"
 #include "app/engine/engine_runtime.h"
 #include "app/engine/machine_peak_file.h"
 #include "app/engine/text_table.h"
@@ -22,19 +24,11 @@ DType computeDtype(std::string_view name) {
     throw UsageError(fmt::format("--dtype is '{}', expected f32 or bf16", name));
 }
 
-// Measured now if the library holds none for this machine, so that one run's percentages have a ceiling.
-kernels::MachinePeak knownPeak(const CommandContext& context) {
-    const std::filesystem::path library = context.libraryFolder();
-    if (const auto peak = loadMachinePeak(library)) return *peak;
+// Measured in the same run as what is compared with it, and remembered for the programs that only show percentages.
+kernels::MachinePeak measurePeak(const CommandContext& context) {
     const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
-    saveMachinePeak(library, peak);
+    saveMachinePeak(context.libraryFolder(), peak);
     return peak;
-}
-
-// GFLOP/s that `threads` threads could reach; BF16 runs as F32 where the processor has no arithmetic for it.
-double ceiling(const kernels::MachinePeak& peak, DType dtype, int threads) {
-    const double all = dtype == DType::BF16 && peak.bf16Gflops > 0 ? peak.bf16Gflops : peak.f32Gflops;
-    return all * threads / peak.threads;
 }
 
 std::string peakText(const kernels::MachinePeak& peak) {
@@ -46,8 +40,7 @@ std::string peakText(const kernels::MachinePeak& peak) {
 }
 
 void runPeak(CommandContext& context) {
-    const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
-    saveMachinePeak(context.libraryFolder(), peak);
+    const kernels::MachinePeak peak = measurePeak(context);
     context.print(peakText(peak));
     context.printJson(machinePeakJson(peak));
 }
@@ -60,14 +53,13 @@ struct SweepOptions {
 void runGemm(CommandContext& context, const SweepOptions& options) {
     GemmSweep sweep{.repeats = options.repeats};
     if (!options.dtype.empty()) sweep.dtypes = {computeDtype(options.dtype)};
-    const kernels::MachinePeak peak = knownPeak(context);
+    const kernels::MachinePeak peak = measurePeak(context);
     const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, sweep);
-    const int threads = context.options().threads > 0 ? context.options().threads : peak.threads;
     TextTable table({"pass", "type", "tokens", "outputs", "inputs", "ms", "GFLOP/s", "% of peak", "GB/s"});
     for (const GemmTiming& t : timings) {
         table.add({t.pass, dtypeName(t.dtype), std::to_string(t.tokens), std::to_string(t.outputs),
                    std::to_string(t.inputs), fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops),
-                   fmt::format("{:.0f}", 100 * t.gflops / ceiling(peak, t.dtype, threads)),
+                   fmt::format("{:.0f}", 100 * t.gflops / gemmCeiling(peak, t.dtype)),
                    fmt::format("{:.1f}", t.gbPerSecond)});
     }
     context.print(table.text());
@@ -110,6 +102,8 @@ void defineBench(CLI::App& command, CommandContext& context) {
     CLI::App& attention = *command.add_subcommand("attention", "Time the attention backends over sequence lengths");
     addSweepOptions(attention, *attentionOptions);
     attention.callback([attentionOptions, &context] { runAttention(context, *attentionOptions); });
+
+    defineModelBenches(command, context);
 }
 
 }  // namespace wb::app

@@ -3,20 +3,15 @@
 
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 
 #include "kernels/runtime/machine_peak.h"
 
 namespace wb::app {
 
-// The measured ceilings of this machine lie in `machine.json` of the library folder, so that every percentage of peak
-// refers to the same figures. Fields: f32_gflops, f32_gflops_one_thread, bf16_gflops, memory_gb_per_s, threads, cpu,
+// The measured ceilings of this machine lie in `machine.json` of the library folder, for programs that only show
+// percentages. Fields: f32_gflops, f32_gflops_one_thread, bf16_gflops, memory_gb_per_s, threads, cpu,
 // isa.
 nlohmann::ordered_json machinePeakJson(const kernels::MachinePeak& peak);
-
-// What was measured before; nothing if the file is absent, unreadable, or of another processor or instruction set (a
-// library may lie on a disk that several machines use).
-std::optional<kernels::MachinePeak> loadMachinePeak(const std::filesystem::path& libraryFolder);
 
 // Creates the library folder if it does not exist. Throws Io.
 void saveMachinePeak(const std::filesystem::path& libraryFolder, const kernels::MachinePeak& peak);

@@ -7,6 +7,7 @@
 #include "kernels/cpu/gemm_onednn.h"
 #include "kernels/runtime/runtime.h"
 
+#include <fmt/format.h>
 #include <omp.h>
 #include <algorithm>
 #include <chrono>
@@ -115,36 +116,6 @@ double multiplyAddRate(int threads) {
     return total;
 }
 
-double readRate(int threads) {
-    constexpr size_t kCount = kMemoryBytes / sizeof(float);
-    const std::unique_ptr<MemorySource> source = makeCpuMemorySource();
-    void* memory = source->allocate(kMemoryBytes);
-    if (memory == nullptr) {
-        throw Error{ErrorCode::OutOfMemory, "measuring the memory needs 128 MiB, which this machine cannot give now"};
-    }
-    auto* data = static_cast<float*>(memory);
-    double best = 0;
-    float sum = 0;
-    for (int pass = 0; pass <= kMemoryPasses; ++pass) {
-        const auto start = Clock::now();
-#pragma omp parallel num_threads(threads) reduction(+ : sum)
-        {
-            const auto part = static_cast<size_t>(omp_get_thread_num());
-            const auto parts = static_cast<size_t>(omp_get_num_threads());
-            const size_t begin = kCount * part / parts;
-            const size_t end = kCount * (part + 1) / parts;
-            if (pass == 0) {
-                std::fill(data + begin, data + end, 1.0F);  // touches each page on the thread that reads it
-            } else {
-                sum += HWY_DYNAMIC_DISPATCH(SumOf)(data + begin, end - begin);
-            }
-        }
-        if (pass > 0) best = std::max(best, static_cast<double>(kMemoryBytes) / secondsSince(start));
-    }
-    source->release(memory);
-    return sum > 0 ? best : 0;
-}
-
 // One thread's best rate of a product that fits its caches: no portable code comes closer to the instruction's own.
 double bf16ProductRateOfThread() {
     constexpr int64_t kSize = 384;
@@ -188,6 +159,37 @@ double bf16ProductRate(int threads) {
 
 }  // namespace
 
+double measureReadRate(int numThreads, size_t bytes) {
+    const size_t count = bytes / sizeof(float);
+    const std::unique_ptr<MemorySource> source = makeCpuMemorySource();
+    void* memory = source->allocate(bytes);
+    if (memory == nullptr) {
+        throw Error{ErrorCode::OutOfMemory,
+                    fmt::format("measuring the memory needs {} MiB, which this machine cannot give now", bytes >> 20)};
+    }
+    auto* data = static_cast<float*>(memory);
+    double best = 0;
+    float sum = 0;
+    for (int pass = 0; pass <= kMemoryPasses; ++pass) {
+        const auto start = Clock::now();
+#pragma omp parallel num_threads(numThreads) reduction(+ : sum)
+        {
+            const auto part = static_cast<size_t>(omp_get_thread_num());
+            const auto parts = static_cast<size_t>(omp_get_num_threads());
+            const size_t begin = count * part / parts;
+            const size_t end = count * (part + 1) / parts;
+            if (pass == 0) {
+                std::fill(data + begin, data + end, 1.0F);  // touches each page on the thread that reads it
+            } else {
+                sum += HWY_DYNAMIC_DISPATCH(SumOf)(data + begin, end - begin);
+            }
+        }
+        if (pass > 0) best = std::max(best, static_cast<double>(bytes) / secondsSince(start));
+    }
+    source->release(memory);
+    return sum > 0 ? best : 0;
+}
+
 MachinePeak measureMachinePeak(int numThreads) {
     MachinePeak peak;
     const cpu::CpuFeatures& features = cpu::cpuFeatures();
@@ -197,7 +199,7 @@ MachinePeak measureMachinePeak(int numThreads) {
     peak.f32GflopsOneThread = multiplyAddRate(1) * 1e-9;
     peak.f32Gflops = peak.threads == 1 ? peak.f32GflopsOneThread : multiplyAddRate(peak.threads) * 1e-9;
     peak.bf16Gflops = bf16ProductRate(peak.threads) * 1e-9;
-    peak.memoryGbPerSecond = readRate(peak.threads) * 1e-9;
+    peak.memoryGbPerSecond = measureReadRate(peak.threads, kMemoryBytes) * 1e-9;
     return peak;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace wb::kernels {
@@ -19,5 +20,9 @@ struct MachinePeak {
 // Measures for about a second. Other programs on the machine lower the result: every figure is the best of many short
 // windows. numThreads 0: as many as the affinity mask allows. Throws OutOfMemory if 128 MiB cannot be had.
 MachinePeak measureMachinePeak(int numThreads = 0);
+
+// Bytes a second that `numThreads` threads read from a buffer of this size, best of some passes: what a matrix-vector
+// product over weights of this size can reach at most. Throws OutOfMemory if the buffer cannot be had.
+double measureReadRate(int numThreads, size_t bytes);
 
 }  // namespace wb::kernels

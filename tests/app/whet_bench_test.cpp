@@ -32,16 +32,14 @@ TEST(WhetBench, peakIsAnsweredAndKept) {
     EXPECT_EQ(json::parse(test::readText(folder / "new" / "machine.json")), answer);
 }
 
-TEST(WhetBench, gemmUsesTheKeptPeakAndTimesEveryPass) {
+TEST(WhetBench, gemmMeasuresThePeakAndTimesEveryPass) {
     const TemporaryFolder folder;
     const std::string library = folder.path().string();
-    ASSERT_EQ(runWhet({"bench", "peak", "--threads", "1", "--library", library}).exitCode, 0);
-    const json kept = json::parse(test::readText(folder / "machine.json"));
     const WhetResult result = runWhet(
         {"bench", "gemm", "--threads", "1", "--dtype", "f32", "--repeats", "1", "--json", "--library", library});
     ASSERT_EQ(result.exitCode, 0) << result.err;
     const json answer = json::parse(result.out);
-    EXPECT_EQ(answer.at("peak"), kept);
+    EXPECT_EQ(answer.at("peak"), json::parse(test::readText(folder / "machine.json")));
     std::set<std::string> passes;
     for (const json& row : answer.at("gemm")) {
         passes.insert(row.at("pass"));
@@ -51,19 +49,96 @@ TEST(WhetBench, gemmUsesTheKeptPeakAndTimesEveryPass) {
     EXPECT_EQ(passes, (std::set<std::string>{"forward", "input_gradient", "weight_gradient"}));
 }
 
-TEST(WhetBench, damagedPeakIsMeasuredAnew) {
+// A model that takes no time worth mentioning.
+constexpr const char* kTinyConfig = R"({
+  "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 32, "intermediate_size": 64,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 100,
+  "max_position_embeddings": 64, "rms_norm_eps": 1e-05, "hidden_act": "silu", "tie_word_embeddings": false
+})";
+
+json benchTiny(std::vector<std::string> words) {
     const TemporaryFolder folder;
-    test::writeText(folder / "machine.json", "{\"f32_gflops\": ");
-    const WhetResult result = runWhet({"bench", "gemm", "--threads", "1", "--dtype", "f32", "--repeats", "1", "--json",
-                                       "--library", folder.path().string()});
+    test::writeText(folder / "config.json", kTinyConfig);
+    words.insert(words.begin(), "bench");
+    for (const std::string& word : {std::string("--config"), (folder / "config.json").string(),
+                                    std::string("--threads"), std::string("1"), std::string("--json")}) {
+        words.push_back(word);
+    }
+    const WhetResult result = runWhet(words);
+    EXPECT_EQ(result.exitCode, 0) << result.err;
+    return result.exitCode == 0 ? json::parse(result.out) : json();
+}
+
+std::set<std::string> opNames(const json& answer) {
+    std::set<std::string> names;
+    for (const json& op : answer.at("ops")) names.insert(op.at("name"));
+    return names;
+}
+
+void expectSoundFigures(const json& answer, size_t repeats) {
+    EXPECT_GT(answer.at("tokens_per_second").get<double>(), 0);
+    ASSERT_EQ(answer.at("repeats").size(), repeats);
+    EXPECT_GT(answer.at("peak_bytes").get<int64_t>(), 0);
+    EXPECT_GT(answer.at("peak_rss_bytes").get<int64_t>(), answer.at("peak_bytes").get<int64_t>());
+    EXPECT_GT(answer.at("percent_of_ceiling").get<double>(), 0);
+    for (const char* share : {"share_in_gemm", "overhead_share", "foreign_cpu"}) {
+        EXPECT_GE(answer.at(share).get<double>(), 0) << share;
+        EXPECT_LE(answer.at(share).get<double>(), 1) << share;
+    }
+    EXPECT_EQ(answer.at("valid").get<bool>(), answer.at("why").get<std::string>().empty());
+    EXPECT_GT(answer.at("ceiling").at("f32_gflops").get<double>(), 0);
+    EXPECT_GT(answer.at("ceiling").at("read_gb_per_s").get<double>(), 0);
+    double shares = answer.at("overhead_share").get<double>();
+    for (const json& op : answer.at("ops")) shares += op.at("share").get<double>();
+    EXPECT_NEAR(shares, 1, 1e-9);
+}
+
+TEST(WhetBench, trainTimesWholeSteps) {
+    const json full = benchTiny({"train", "--tokens", "16", "--repeats", "3"});
+    expectSoundFigures(full, 3);
+    EXPECT_EQ(full.at("task"), "train");
+    EXPECT_EQ(full.at("method"), "full");
+    EXPECT_EQ(full.at("tokens"), 16);
+    EXPECT_GT(full.at("percent_of_roof").get<double>(), 0);
+    EXPECT_TRUE(opNames(full).contains("adamw"));
+    EXPECT_TRUE(opNames(full).contains("lm_head_loss"));
+
+    const json lora = benchTiny({"train", "--tokens", "16", "--repeats", "2", "--method", "lora", "--dtype", "bf16",
+                                 "--activation-checkpointing"});
+    expectSoundFigures(lora, 2);
+    EXPECT_EQ(lora.at("method"), "lora");
+    EXPECT_EQ(lora.at("dtype"), "BF16");
+    EXPECT_TRUE(lora.at("activation_checkpointing").get<bool>());
+}
+
+TEST(WhetBench, prefillAndDecodeTimeGeneration) {
+    expectSoundFigures(benchTiny({"prefill", "--tokens", "40", "--repeats", "2"}), 2);
+    const json twin = benchTiny({"decode", "--tokens", "12", "--repeats", "2", "--streams", "2", "--twin"});
+    expectSoundFigures(twin, 2);
+    EXPECT_EQ(twin.at("streams"), 2);
+    EXPECT_EQ(twin.at("twin").at("separate_repeats").size(), 2U);
+    EXPECT_GT(twin.at("twin").at("ratio").get<double>(), 0);
+    EXPECT_FALSE(opNames(twin).contains("adamw"));
+}
+
+TEST(WhetBench, showsTheShapesItKnows) {
+    const WhetResult result = runWhet({"bench", "configs", "--json"});
     ASSERT_EQ(result.exitCode, 0) << result.err;
-    EXPECT_GT(json::parse(test::readText(folder / "machine.json")).at("f32_gflops").get<double>(), 0);
+    const json answer = json::parse(result.out);
+    EXPECT_EQ(answer.at("30m").at("num_hidden_layers"), 8);
+    EXPECT_EQ(answer.at("135m").at("hidden_size"), 576);
+    EXPECT_EQ(answer.at("gpt2").at("model_type"), "gpt2");
 }
 
 TEST(WhetBench, refusesWhatItCannotTime) {
     EXPECT_EQ(runWhet({"bench"}).exitCode, 2);
     EXPECT_EQ(runWhet({"bench", "gemm", "--dtype", "f64"}).exitCode, 2);
     EXPECT_EQ(runWhet({"bench", "gemm", "--repeats", "0"}).exitCode, 2);
+    EXPECT_EQ(runWhet({"bench", "train"}).exitCode, 2);
+    EXPECT_EQ(runWhet({"bench", "train", "--config", "30m", "--dtype", "f64"}).exitCode, 2);
+    EXPECT_EQ(runWhet({"bench", "train", "--config", "30m", "--device", "cuda"}).exitCode, 2);
+    EXPECT_EQ(runWhet({"bench", "prefill", "--config", "nothing-of-this-name"}).exitCode, 1);
+    EXPECT_THAT(runWhet({"bench", "train", "--config", "30m", "--dtype", "q8_0"}).err, testing::HasSubstr("Q8_0"));
 }
 
 }  // namespace
