@@ -166,21 +166,21 @@ HWY_INLINE void multiplyRows(FourRows<T> w, const T* x, size_t count, float (*su
 
 // Outputs first + j * apart of row `row`.
 template <class In, class Out>
-void finish(const GemvPart& p, size_t row, size_t first, size_t apart, size_t count, const float* sums) {
+void finish(const LinearPart& p, size_t row, size_t first, size_t apart, size_t count, const float* sums) {
     const auto outputs = static_cast<size_t>(p.weight.shape[0]);
     Out* out = p.out.as<Out>() + row * outputs;
     for (size_t j = 0; j < count; ++j) {
         const size_t o = first + j * apart;
         float value = p.alpha * sums[j];
         if (p.bias.isPresent()) value += static_cast<float>(p.bias.as<In>()[o]);
-        if (p.accumulates) value += static_cast<float>(out[o]);
+        if (p.write == Write::Add) value += static_cast<float>(out[o]);
         out[o] = Out(value);
     }
 }
 
 // `used` of the outputs first + j * apart, all rows.
 template <class In, class Out>
-void outputsOfStreams(const ConstView& x, const GemvPart& p, size_t first, size_t apart, size_t used) {
+void outputsOfStreams(const ConstView& x, const LinearPart& p, size_t first, size_t apart, size_t used) {
     const auto rows = static_cast<size_t>(x.shape[0]);
     const auto count = static_cast<size_t>(x.shape[1]);
     const FourRows<In> w{p.weight.as<In>() + first * count, apart * count};
@@ -200,7 +200,7 @@ void outputsOfStreams(const ConstView& x, const GemvPart& p, size_t first, size_
 
 // Outputs [begin, end) of all rows.
 template <class In, class Out>
-void outputRange(const ConstView& x, const GemvPart& p, size_t begin, size_t end) {
+void outputRange(const ConstView& x, const LinearPart& p, size_t begin, size_t end) {
     const size_t apart = (end - begin) / kStreams;
     for (size_t o = begin; o < begin + apart; ++o) outputsOfStreams<In, Out>(x, p, o, apart, kStreams);
     for (size_t o = begin + kStreams * apart; o < end; ++o) outputsOfStreams<In, Out>(x, p, o, 0, 1);
@@ -209,7 +209,7 @@ void outputRange(const ConstView& x, const GemvPart& p, size_t begin, size_t end
 }  // namespace
 
 // The deltas are left out.
-void GemvRange(const ConstView& x, const GemvPart& p, int64_t begin, int64_t end) {
+void GemvRange(const ConstView& x, const LinearPart& p, int64_t begin, int64_t end) {
     const auto first = static_cast<size_t>(begin);
     const auto last = static_cast<size_t>(end);
     if (x.dtype == DType::F32) {
@@ -233,16 +233,6 @@ HWY_EXPORT(GemvRange);
 // Outputs are dealt in whole cache lines.
 constexpr int64_t kStrip = 32;
 
-template <class AnyView>
-AnyView rowsOf(const AnyView& view, int64_t begin, int64_t end) {
-    const size_t rowBytes = dtypeBytes(view.dtype, static_cast<size_t>(view.shape[1]));
-    AnyView rows = view;
-    rows.data =
-        const_cast<std::byte*>(static_cast<const std::byte*>(view.data)) + rowBytes * static_cast<size_t>(begin);
-    rows.shape = Shape{end - begin, view.shape[1]};
-    return rows;
-}
-
 struct Share {
     int64_t part = 0;
     int64_t parts = 1;
@@ -257,20 +247,21 @@ struct Share {
     }
 };
 
-void lowRows(const ConstView& x, const GemvPart& part, Share share) {
-    for (const GemvDelta& delta : part.deltas) {
-        const GemvPart low{delta.a, {}, delta.low};
+void lowRows(const ConstView& x, const LinearPart& part, Share share) {
+    for (const LinearDelta& delta : part.deltas) {
+        const LinearPart low{delta.a, {}, delta.low};
         share.of(delta.a.shape[0], 4, [&](int64_t begin, int64_t end) {
             HWY_DYNAMIC_DISPATCH(GemvRange)(rowsOf(x, delta.begin, delta.end), low, begin, end);
         });
     }
 }
 
-void outputs(const ConstView& x, const GemvPart& part, Share share) {
+void outputs(const ConstView& x, const LinearPart& part, Share share) {
     share.of(part.weight.shape[0], kStrip, [&](int64_t begin, int64_t end) {
         HWY_DYNAMIC_DISPATCH(GemvRange)(x, part, begin, end);
-        for (const GemvDelta& delta : part.deltas) {
-            const GemvPart added{delta.b, {}, rowsOf(part.out, delta.begin, delta.end), delta.scale, true};
+        for (const LinearDelta& delta : part.deltas) {
+            const View rows = rowsOf(part.out, delta.begin, delta.end);
+            const LinearPart added{delta.b, {}, rows, delta.scale, Write::Add};
             HWY_DYNAMIC_DISPATCH(GemvRange)(delta.low, added, begin, end);
         }
     });
@@ -278,10 +269,10 @@ void outputs(const ConstView& x, const GemvPart& part, Share share) {
 
 }  // namespace
 
-void gemv(const Context& context, const ConstView& x, std::span<const GemvPart> parts) {
+void gemv(const Context& context, const ConstView& x, std::span<const LinearPart> parts) {
     int64_t work = 0;
     bool hasDeltas = false;
-    for (const GemvPart& part : parts) {
+    for (const LinearPart& part : parts) {
         work += part.weight.shape.count() * x.shape[0];
         hasDeltas = hasDeltas || !part.deltas.empty();
     }
@@ -294,12 +285,12 @@ void gemv(const Context& context, const ConstView& x, std::span<const GemvPart> 
         const int first = omp_get_thread_num();
         if (hasDeltas) {
             for (int share = first; share < threads; share += granted) {
-                for (const GemvPart& part : parts) lowRows(x, part, {share, threads});
+                for (const LinearPart& part : parts) lowRows(x, part, {share, threads});
             }
 #pragma omp barrier
         }
         for (int share = first; share < threads; share += granted) {
-            for (const GemvPart& part : parts) outputs(x, part, {share, threads});
+            for (const LinearPart& part : parts) outputs(x, part, {share, threads});
         }
     }
 }
