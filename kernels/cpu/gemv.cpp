@@ -3,6 +3,8 @@
 
 #include "kernels/cpu/parallel.h"
 
+#include <atomic>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/gemv.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -233,38 +235,62 @@ HWY_EXPORT(GemvRange);
 // Outputs are dealt in whole cache lines.
 constexpr int64_t kStrip = 32;
 
-struct Share {
-    int64_t part = 0;
-    int64_t parts = 1;
+// Chunks of a call for each thread. They are claimed, not dealt: one core of two is often a little late, and waiting
+// for it cost a tenth of a decoded token. Which thread computes an output does not change its bits.
+constexpr int64_t kChunksPerThread = 5;
 
-    // This share of [0, count) in steps of `step`.
-    template <class Body>
-    void of(int64_t count, int64_t step, Body&& body) const {
-        const int64_t strips = (count + step - 1) / step;
-        const int64_t begin = strips * part / parts * step;
-        const int64_t end = std::min(strips * (part + 1) / parts * step, count);
-        if (begin < end) body(begin, end);
-    }
+// Outputs [begin, end) of one part.
+struct Chunk {
+    const LinearPart* part;
+    int64_t begin;
+    int64_t end;
 };
 
-void lowRows(const ConstView& x, const LinearPart& part, Share share) {
+// Numbers the chunks of all parts.
+class Chunks {
+public:
+    Chunks(std::span<const LinearPart> parts, int threads) : m_parts(parts) {
+        int64_t total = 0;
+        for (const LinearPart& part : parts) total += part.weight.shape[0];
+        const int64_t wanted = threads == 1 ? 1 : threads * kChunksPerThread;
+        m_size = std::max<int64_t>(1, (total + wanted * kStrip - 1) / (wanted * kStrip)) * kStrip;
+        if (threads == 1) m_size = std::max<int64_t>(m_size, total);
+        for (const LinearPart& part : parts) m_count += chunksOf(part);
+    }
+
+    int64_t count() const { return m_count; }
+    Chunk operator[](int64_t index) const {
+        const LinearPart* part = m_parts.data();
+        for (; index >= chunksOf(*part); ++part) index -= chunksOf(*part);
+        return {part, index * m_size, std::min((index + 1) * m_size, part->weight.shape[0])};
+    }
+
+private:
+    int64_t chunksOf(const LinearPart& part) const { return (part.weight.shape[0] + m_size - 1) / m_size; }
+
+    std::span<const LinearPart> m_parts;
+    int64_t m_size = kStrip;
+    int64_t m_count = 0;
+};
+
+void lowRows(const ConstView& x, const LinearPart& part, int thread, int threads) {
     for (const LinearDelta& delta : part.deltas) {
         const LinearPart low{delta.a, {}, delta.low};
-        share.of(delta.a.shape[0], 4, [&](int64_t begin, int64_t end) {
-            HWY_DYNAMIC_DISPATCH(GemvRange)(rowsOf(x, delta.begin, delta.end), low, begin, end);
-        });
+        const int64_t rank = delta.a.shape[0];
+        const int64_t begin = rank * thread / threads;
+        const int64_t end = rank * (thread + 1) / threads;
+        HWY_DYNAMIC_DISPATCH(GemvRange)(rowsOf(x, delta.begin, delta.end), low, begin, end);
     }
 }
 
-void outputs(const ConstView& x, const LinearPart& part, Share share) {
-    share.of(part.weight.shape[0], kStrip, [&](int64_t begin, int64_t end) {
-        HWY_DYNAMIC_DISPATCH(GemvRange)(x, part, begin, end);
-        for (const LinearDelta& delta : part.deltas) {
-            const View rows = rowsOf(part.out, delta.begin, delta.end);
-            const LinearPart added{delta.b, {}, rows, delta.scale, Write::Add};
-            HWY_DYNAMIC_DISPATCH(GemvRange)(delta.low, added, begin, end);
-        }
-    });
+void outputs(const ConstView& x, const Chunk& chunk) {
+    const LinearPart& part = *chunk.part;
+    HWY_DYNAMIC_DISPATCH(GemvRange)(x, part, chunk.begin, chunk.end);
+    for (const LinearDelta& delta : part.deltas) {
+        const View rows = rowsOf(part.out, delta.begin, delta.end);
+        const LinearPart added{delta.b, {}, rows, delta.scale, Write::Add};
+        HWY_DYNAMIC_DISPATCH(GemvRange)(delta.low, added, chunk.begin, chunk.end);
+    }
 }
 
 }  // namespace
@@ -278,20 +304,15 @@ void gemv(const Context& context, const ConstView& x, std::span<const LinearPart
     }
     const int threads =
         static_cast<int>(std::clamp<int64_t>(work / kParallelGrain, 1, std::max(1, context.numThreads)));
+    const Chunks chunks(parts, threads);
+    std::atomic<int64_t> next{0};
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        // The runtime may grant fewer threads than asked for: the shares stay those of `threads`.
-        const int granted = omp_get_num_threads();
-        const int first = omp_get_thread_num();
         if (hasDeltas) {
-            for (int share = first; share < threads; share += granted) {
-                for (const LinearPart& part : parts) lowRows(x, part, {share, threads});
-            }
+            for (const LinearPart& part : parts) lowRows(x, part, omp_get_thread_num(), omp_get_num_threads());
 #pragma omp barrier
         }
-        for (int share = first; share < threads; share += granted) {
-            for (const LinearPart& part : parts) outputs(x, part, {share, threads});
-        }
+        for (int64_t i = next++; i < chunks.count(); i = next++) outputs(x, chunks[i]);
     }
 }
 
