@@ -27,7 +27,7 @@ void requireOutputDtype(std::string_view op, std::string_view name, const ConstV
 // Scratch memory for a product; the buffer must outlive the call that uses the view.
 Buffer takeWorkspace(const Context& context, ProductShape p, DType inputs, DType output, View& view) {
     const auto bytesNeeded = context.ops->gemmWorkspaceBytes;
-    const size_t bytes = bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output);
+    const size_t bytes = bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output, context.numThreads);
     if (bytes == 0) return {};
     Buffer buffer = context.allocator->allocate(bytes, MemoryOwner::Workspace);
     view = {buffer.data(), DType::U8, Shape{static_cast<int64_t>(bytes)}};

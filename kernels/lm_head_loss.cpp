@@ -108,9 +108,9 @@ LmHeadLossLayout lmHeadLossLayout(const Context& context, const LmHeadLossArgs& 
     if (context.ops->gemmWorkspaceBytes != nullptr) {
         const auto bytesOf = context.ops->gemmWorkspaceBytes;
         const int64_t n = args.vocabularySize;
-        layout.bytes += std::max({bytesOf(layout.chunkRows, n, hiddenSize, dtype, sums),
-                                  bytesOf(layout.chunkRows, hiddenSize, n, dtype, dtype),
-                                  bytesOf(n, hiddenSize, layout.chunkRows, dtype, sums)});
+        layout.bytes += std::max({bytesOf(layout.chunkRows, n, hiddenSize, dtype, sums, context.numThreads),
+                                  bytesOf(layout.chunkRows, hiddenSize, n, dtype, dtype, context.numThreads),
+                                  bytesOf(n, hiddenSize, layout.chunkRows, dtype, sums, context.numThreads)});
     }
     return layout;
 }

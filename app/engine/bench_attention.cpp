@@ -2,10 +2,10 @@
 #include "app/engine/bench_attention.h"
 
 #include <algorithm>
-#include <chrono>
-#include <functional>
 #include <nlohmann/json.hpp>
 
+#include "app/engine/bench_ceilings.h"
+#include "app/engine/measurement.h"
 #include "kernels/base/float_formats.h"
 #include "kernels/base/philox.h"
 #include "kernels/runtime/runtime.h"
@@ -17,42 +17,49 @@ using kernels::Buffer;
 using kernels::MemoryOwner;
 using kernels::View;
 
-constexpr double kSecondsPerFigure = 1.0;
+constexpr double kSecondsPerFigure = 0.5;
 
-double medianSeconds(int repeats, const std::function<void()>& body) {
-    using Clock = std::chrono::steady_clock;
-    body();  // warms caches and allocator
-    std::vector<double> seconds;
-    const auto begin = Clock::now();
-    for (int i = 0; i < std::max(1, repeats); ++i) {
-        const auto start = Clock::now();
-        if (i > 0 && std::chrono::duration<double>(start - begin).count() > kSecondsPerFigure) break;
-        body();
-        seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+void fillUniform(const View& view, uint64_t stream) {
+    const int64_t count = view.shape.count();
+    for (int64_t i = 0; i < count; i += 4) {
+        const PhiloxBlock words = philoxBlock(stream, static_cast<uint64_t>(i / 4));
+        for (int64_t j = i; j < std::min(i + 4, count); ++j) {
+            const float value = 2.0F * philoxUnit(words[static_cast<size_t>(j - i)]) - 1.0F;
+            if (view.dtype == DType::BF16) {
+                view.as<BFloat16>()[j] = BFloat16(value);
+            } else {
+                view.as<float>()[j] = value;
+            }
+        }
     }
-    std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());
-    return seconds[seconds.size() / 2];
 }
 
-// Inputs and outputs of one sequence, in the memory of the runtime.
+// Operands and results of one sequence, in the memory of the runtime.
 class Problem {
 public:
     Problem(kernels::Allocator& allocator, const AttentionSweep& sweep, int64_t length, int64_t headDim)
-        : m_allocator(allocator), m_bounds{0, static_cast<int32_t>(length)} {
-        const Shape queries{length, sweep.numHeads, headDim};
-        const Shape keys{length, sweep.keyValueHeads, headDim};
-        m_q = make(sweep.dtype, queries, 1);
-        m_k = make(sweep.dtype, keys, 2);
-        m_v = make(sweep.dtype, keys, 3);
-        m_dOut = make(sweep.dtype, queries, 4);
-        m_out = make(sweep.dtype, queries, 0);
-        m_dQ = make(sweep.dtype, queries, 0);
-        m_dK = make(sweep.dtype, keys, 0);
-        m_dV = make(sweep.dtype, keys, 0);
-        m_logSumExp = make(sweep.dtype == DType::F64 ? DType::F64 : DType::F32, {length, sweep.numHeads}, 0);
+        : m_allocator(allocator),
+          m_bounds{0, static_cast<int32_t>(length)},
+          m_dtype(sweep.dtype),
+          m_queries{length, sweep.numHeads, headDim},
+          m_keys{length, sweep.keyValueHeads, headDim},
+          m_options{.isCausal = sweep.isCausal} {
+        m_q = makeFilled(m_queries, 1);
+        m_k = makeFilled(m_keys, 2);
+        m_v = makeFilled(m_keys, 3);
+        m_out = make(m_dtype, m_queries);
+        m_logSumExp = make(DType::F32, {length, sweep.numHeads});
     }
 
-    void forward(const kernels::Context& context) const {
+    // Not there from the start, so that the peak of the forward pass is its own.
+    void addGradients() {
+        m_dOut = makeFilled(m_queries, 4);
+        m_dQ = make(m_dtype, m_queries);
+        m_dK = make(m_dtype, m_keys);
+        m_dV = make(m_dtype, m_keys);
+    }
+
+    void run(const kernels::Context& context, AttentionPass pass) const {
         kernels::attentionForward(context, {.q = m_q,
                                             .k = m_k,
                                             .v = m_v,
@@ -60,9 +67,8 @@ public:
                                             .cuSeqlensK = m_bounds,
                                             .out = m_out,
                                             .logSumExp = m_logSumExp,
-                                            .options = {.isCausal = true}});
-    }
-    void backward(const kernels::Context& context) const {
+                                            .options = m_options});
+        if (pass == AttentionPass::Forward) return;
         kernels::attentionBackward(context, {.q = m_q,
                                              .k = m_k,
                                              .v = m_v,
@@ -74,100 +80,112 @@ public:
                                              .dQ = m_dQ,
                                              .dK = m_dK,
                                              .dV = m_dV,
-                                             .options = {.isCausal = true}});
+                                             .options = m_options});
     }
 
 private:
-    // Filled with uniform numbers in [-1, 1) of a stream, or left as it is for stream 0.
-    View make(DType dtype, const Shape& shape, uint64_t stream) {
+    View make(DType dtype, const Shape& shape) {
         m_buffers.push_back(
             m_allocator.allocate(dtypeBytes(dtype, static_cast<size_t>(shape.count())), MemoryOwner::Activations));
-        const View view{m_buffers.back().data(), dtype, shape};
-        for (int64_t i = 0; stream != 0 && i < shape.count(); ++i) {
-            const float value = 2.0F * philoxUnit(philoxWord(stream, static_cast<uint64_t>(i))) - 1.0F;
-            switch (dtype) {
-                case DType::F64: view.as<double>()[i] = value; break;
-                case DType::BF16: view.as<BFloat16>()[i] = BFloat16(value); break;
-                default: view.as<float>()[i] = value;
-            }
-        }
+        return {m_buffers.back().data(), dtype, shape};
+    }
+    View makeFilled(const Shape& shape, uint64_t stream) {
+        const View view = make(m_dtype, shape);
+        fillUniform(view, stream);
         return view;
     }
 
     kernels::Allocator& m_allocator;
     std::vector<int32_t> m_bounds;
+    DType m_dtype;
+    Shape m_queries;
+    Shape m_keys;
+    kernels::AttentionOptions m_options;
     std::vector<Buffer> m_buffers;
     View m_q, m_k, m_v, m_dOut, m_out, m_dQ, m_dK, m_dV, m_logSumExp;
 };
 
-int64_t workspacePeak(const kernels::Allocator& allocator) {
-    return allocator.stats().peakByOwner[static_cast<size_t>(MemoryOwner::Workspace)];
+const char* passName(AttentionPass pass) {
+    return pass == AttentionPass::Forward ? "forward" : "forward_backward";
 }
 
-// Adds the forward and the backward timing of one backend.
-void timePoint(kernels::Runtime& runtime, const Problem& problem, const AttentionSweep& sweep,
-               kernels::AttentionBackend backend, AttentionTiming timing, std::vector<AttentionTiming>& timings) {
+double flopsOf(const AttentionSweep& sweep, const AttentionTiming& timing) {
+    const auto length = static_cast<double>(timing.length);
+    const double pairs = sweep.isCausal ? 0.5 * length * (length + 1) : length * length;
+    const double each = timing.pass == AttentionPass::Forward ? 4.0 : 14.0;
+    return each * pairs * static_cast<double>(sweep.numHeads * timing.headDim);
+}
+
+// Why the backend cannot run the pass; empty if it can.
+std::string refusalOf(const kernels::Context& context, kernels::AttentionBackend backend, AttentionPass pass,
+                      kernels::AttentionProblem facts) {
+    std::string refusal = kernels::attentionRefusal(context, backend, facts);
+    if (!refusal.empty() || pass == AttentionPass::Forward) return refusal;
+    facts.isBackward = true;
+    return kernels::attentionRefusal(context, backend, facts);
+}
+
+AttentionTiming timePoint(kernels::Runtime& runtime, const kernels::MachinePeak& peak, const Problem& problem,
+                          const AttentionSweep& sweep, kernels::AttentionBackend backend, AttentionTiming timing) {
     runtime.setAttention(backend);
     const kernels::Context& context = runtime.context();
-    const double pairs = 0.5 * static_cast<double>(timing.length) * static_cast<double>(timing.length + 1) *
-                         static_cast<double>(sweep.numHeads * timing.headDim);
-    for (const bool isBackward : {false, true}) {
-        timing.pass = isBackward ? "backward" : "forward";
-        const kernels::AttentionProblem facts{.dtype = sweep.dtype,
-                                              .headDim = timing.headDim,
-                                              .maxKeyLength = timing.length,
-                                              .options = {.isCausal = true},
-                                              .isBackward = isBackward};
-        timing.backend = kernels::attentionBackendName(backend);
-        timing.reason = kernels::attentionRefusal(context, backend, facts);
-        timing.seconds = timing.gflops = 0;
-        timing.peakBytes = 0;
-        if (timing.reason.empty()) {
-            const kernels::AttentionChoice choice = kernels::pickAttention(context, facts);
-            timing.backend = kernels::attentionBackendName(choice.backend);
-            timing.reason = choice.reason;
-            runtime.allocator().resetPeak();
-            timing.seconds = medianSeconds(sweep.repeats,
-                                           [&] { isBackward ? problem.backward(context) : problem.forward(context); });
-            timing.gflops = (isBackward ? 10.0 : 4.0) * pairs / timing.seconds / 1e9;
-            timing.peakBytes = workspacePeak(runtime.allocator());
-        }
-        timings.push_back(timing);
-    }
+    const kernels::AttentionProblem facts{.dtype = sweep.dtype,
+                                          .headDim = timing.headDim,
+                                          .maxKeyLength = timing.length,
+                                          .options = {.isCausal = sweep.isCausal}};
+    timing.backend = kernels::attentionBackendName(backend);
+    timing.reason = refusalOf(context, backend, timing.pass, facts);
+    if (!timing.reason.empty()) return timing;
+    const kernels::AttentionChoice choice = kernels::pickAttention(context, facts);
+    timing.backend = kernels::attentionBackendName(choice.backend);
+    timing.reason = choice.reason;
+    runtime.allocator().resetPeak();
+    timing.seconds = medianSeconds(sweep.repeats, kSecondsPerFigure, [&] { problem.run(context, timing.pass); });
+    timing.gflops = 1e-9 * flopsOf(sweep, timing) / timing.seconds;
+    timing.percentOfCeiling = 100 * timing.gflops / gemmCeiling(peak, sweep.dtype);
+    const kernels::MemoryStats& stats = runtime.allocator().stats();
+    timing.peakBytes = stats.peakBytes;
+    timing.workspaceBytes = stats.peakByOwner[static_cast<size_t>(MemoryOwner::Workspace)];
+    return timing;
 }
 
 }  // namespace
 
-std::vector<AttentionTiming> timeAttention(Device device, int numThreads, const AttentionSweep& sweep) {
-    kernels::Runtime runtime({.device = device, .numThreads = numThreads});
+int64_t AttentionSweep::figures() const {
+    return static_cast<int64_t>(lengths.size() * headDims.size() * backends.size() * passes.size());
+}
+
+std::vector<AttentionTiming> timeAttention(Device device, const kernels::MachinePeak& peak, const AttentionSweep& sweep,
+                                           const std::function<void(const AttentionTiming&)>& onTiming) {
+    kernels::Runtime runtime({.device = device, .numThreads = sweep.threads});
     std::vector<AttentionTiming> timings;
     for (const int64_t headDim : sweep.headDims) {
         for (const int64_t length : sweep.lengths) {
-            const Problem problem(runtime.allocator(), sweep, length, headDim);
-            for (const kernels::AttentionBackend backend : sweep.backends) {
-                AttentionTiming timing;
-                timing.length = length;
-                timing.headDim = headDim;
-                timePoint(runtime, problem, sweep, backend, timing, timings);
+            Problem problem(runtime.allocator(), sweep, length, headDim);
+            for (const AttentionPass pass : sweep.passes) {
+                if (pass == AttentionPass::ForwardBackward) problem.addGradients();
+                for (const kernels::AttentionBackend backend : sweep.backends) {
+                    AttentionTiming timing;
+                    timing.pass = pass;
+                    timing.length = length;
+                    timing.headDim = headDim;
+                    timings.push_back(timePoint(runtime, peak, problem, sweep, backend, timing));
+                    if (onTiming) onTiming(timings.back());
+                }
             }
         }
     }
     return timings;
 }
 
-nlohmann::ordered_json attentionTimingsJson(const std::vector<AttentionTiming>& timings) {
-    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-    for (const AttentionTiming& timing : timings) {
-        rows.push_back({{"pass", timing.pass},
-                        {"length", timing.length},
-                        {"head_dim", timing.headDim},
-                        {"seconds", timing.seconds},
-                        {"gflops", timing.gflops},
-                        {"peak_bytes", timing.peakBytes},
-                        {"backend", timing.backend},
-                        {"reason", timing.reason}});
-    }
-    return rows;
+nlohmann::ordered_json attentionTimingJson(const AttentionSweep& sweep, const AttentionTiming& timing) {
+    return {{"pass", passName(timing.pass)},   {"length", timing.length},
+            {"head_dim", timing.headDim},      {"heads", sweep.numHeads},
+            {"kv_heads", sweep.keyValueHeads}, {"causal", sweep.isCausal},
+            {"dtype", dtypeName(sweep.dtype)}, {"seconds", timing.seconds},
+            {"gflops", timing.gflops},         {"percent_of_ceiling", timing.percentOfCeiling},
+            {"peak_bytes", timing.peakBytes},  {"workspace_bytes", timing.workspaceBytes},
+            {"backend", timing.backend},       {"reason", timing.reason}};
 }
 
 }  // namespace wb::app

@@ -7,12 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "app/engine/bench_attention.h"
-#include "app/engine/bench_ceilings.h"
+#include "app/engine/bench_attention_command.h"
 #include "app/engine/bench_gemm.h"
 #include "app/engine/bench_model_command.h"
 #include "app/engine/engine_runtime.h"
 #include "app/engine/machine_peak_file.h"
+#include "app/engine/measurement.h"
 #include "app/engine/text_table.h"
 
 namespace wb::app {
@@ -24,23 +24,17 @@ DType computeDtype(std::string_view name) {
     throw UsageError(fmt::format("--dtype is '{}', expected f32 or bf16", name));
 }
 
-// Measured in the same run as what is compared with it, and remembered for the programs that only show percentages.
-kernels::MachinePeak measurePeak(const CommandContext& context) {
-    const kernels::MachinePeak peak = kernels::measureMachinePeak(context.options().threads);
-    saveMachinePeak(context.libraryFolder(), peak);
-    return peak;
-}
-
 std::string peakText(const kernels::MachinePeak& peak) {
     std::string text = fmt::format("{}, {}, {} threads\n", peak.cpu, peak.isa, peak.threads);
     text += fmt::format("F32   {:8.1f} GFLOP/s ({:.1f} on one thread)\n", peak.f32Gflops, peak.f32GflopsOneThread);
     text += peak.bf16Gflops > 0 ? fmt::format("BF16  {:8.1f} GFLOP/s\n", peak.bf16Gflops)
                                 : std::string("BF16  no arithmetic of its own: runs as F32\n");
+    if (peak.int8Gops > 0) text += fmt::format("INT8  {:8.1f} GOP/s\n", peak.int8Gops);
     return text + fmt::format("read  {:8.1f} GB/s\n", peak.memoryGbPerSecond);
 }
 
 void runPeak(CommandContext& context) {
-    const kernels::MachinePeak peak = measurePeak(context);
+    const kernels::MachinePeak peak = measureAndKeepPeak(context.libraryFolder(), context.options().threads);
     context.print(peakText(peak));
     context.printJson(machinePeakJson(peak));
 }
@@ -53,32 +47,19 @@ struct SweepOptions {
 void runGemm(CommandContext& context, const SweepOptions& options) {
     GemmSweep sweep{.repeats = options.repeats};
     if (!options.dtype.empty()) sweep.dtypes = {computeDtype(options.dtype)};
-    const kernels::MachinePeak peak = measurePeak(context);
-    const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, sweep);
+    const kernels::MachinePeak peak = measureAndKeepPeak(context.libraryFolder(), context.options().threads);
+    const CpuTimes before = readCpuTimes();
+    const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, peak, sweep);
     TextTable table({"pass", "type", "tokens", "outputs", "inputs", "ms", "GFLOP/s", "% of peak", "GB/s"});
     for (const GemmTiming& t : timings) {
         table.add({t.pass, dtypeName(t.dtype), std::to_string(t.tokens), std::to_string(t.outputs),
                    std::to_string(t.inputs), fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops),
-                   fmt::format("{:.0f}", 100 * t.gflops / gemmCeiling(peak, t.dtype)),
-                   fmt::format("{:.1f}", t.gbPerSecond)});
+                   fmt::format("{:.0f}", t.percentOfCeiling), fmt::format("{:.1f}", t.gbPerSecond)});
     }
     context.print(table.text());
-    context.printJson({{"peak", machinePeakJson(peak)}, {"gemm", gemmTimingsJson(timings)}});
-}
-
-void runAttention(CommandContext& context, const SweepOptions& options) {
-    AttentionSweep sweep;
-    sweep.repeats = options.repeats;
-    if (!options.dtype.empty()) sweep.dtype = computeDtype(options.dtype);
-    const auto timings = timeAttention(chooseDevice(context.options().device), context.options().threads, sweep);
-    TextTable table({"pass", "head dim", "length", "backend", "ms", "GFLOP/s", "workspace", "why"});
-    for (const AttentionTiming& t : timings) {
-        table.add({t.pass, std::to_string(t.headDim), std::to_string(t.length), t.backend,
-                   fmt::format("{:.3f}", t.seconds * 1e3), fmt::format("{:.1f}", t.gflops), bytesText(t.peakBytes),
-                   t.reason});
-    }
-    context.print(table.text());
-    context.printJson({{"attention", attentionTimingsJson(timings)}});
+    context.printJson({{"foreign_cpu", foreignCpuShare(before, readCpuTimes())},
+                       {"peak", machinePeakJson(peak)},
+                       {"gemm", gemmTimingsJson(timings)}});
 }
 
 void addSweepOptions(CLI::App& command, SweepOptions& options) {
@@ -98,11 +79,9 @@ void defineBench(CLI::App& command, CommandContext& context) {
     addSweepOptions(gemm, *gemmOptions);
     gemm.callback([gemmOptions, &context] { runGemm(context, *gemmOptions); });
 
-    const auto attentionOptions = std::make_shared<SweepOptions>();
-    CLI::App& attention = *command.add_subcommand("attention", "Time the attention backends over sequence lengths");
-    addSweepOptions(attention, *attentionOptions);
-    attention.callback([attentionOptions, &context] { runAttention(context, *attentionOptions); });
-
+    defineAttentionBench(
+        *command.add_subcommand("attention", "Time the attention backends over sequence lengths and head dimensions"),
+        context);
     defineModelBenches(command, context);
 }
 

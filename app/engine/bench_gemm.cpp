@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "app/engine/bench_ceilings.h"
+#include "app/engine/measurement.h"
 #include "kernels/elementwise.h"
 #include "kernels/linear.h"
 #include "kernels/runtime/runtime.h"
@@ -16,8 +17,11 @@ namespace {
 
 using kernels::View;
 
-// Outputs and inputs of the layers that are timed: attention and feed-forward layers of about 30 M and 1 B parameters.
-constexpr std::array<std::array<int64_t, 2>, 4> kLayers{{{512, 512}, {1408, 512}, {512, 1408}, {2048, 2048}}};
+// Outputs and inputs of the layers that are timed: attention and feed-forward layers of models of about 30 M, 135 M and
+// 1 B parameters.
+constexpr std::array<std::array<int64_t, 2>, 7> kLayers{
+    {{512, 512}, {1408, 512}, {512, 1408}, {576, 576}, {1536, 576}, {576, 1536}, {2048, 2048}}};
+constexpr double kSecondsPerFigure = 0.5;
 
 class Layer {
 public:
@@ -53,26 +57,15 @@ private:
     View m_x, m_weight, m_out, m_dX, m_dWeight;
 };
 
-double medianSeconds(int repeats, const std::function<void()>& body) {
-    using Clock = std::chrono::steady_clock;
-    body();  // generates code and warms the caches
-    std::vector<double> seconds;
-    for (int i = 0; i < std::max(1, repeats); ++i) {
-        const auto start = Clock::now();
-        body();
-        seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-    }
-    std::ranges::nth_element(seconds, seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2));
-    return seconds[seconds.size() / 2];
-}
-
-void timeLayer(const Layer& layer, GemmTiming timing, int repeats, std::vector<GemmTiming>& timings) {
+void timeLayer(const Layer& layer, const kernels::MachinePeak& peak, GemmTiming timing, int repeats,
+               std::vector<GemmTiming>& timings) {
     const double flops = 2.0 * static_cast<double>(timing.tokens) * static_cast<double>(timing.outputs) *
                          static_cast<double>(timing.inputs);
     const auto add = [&](const char* pass, const std::function<void()>& body) {
         timing.pass = pass;
-        timing.seconds = medianSeconds(repeats, body);
+        timing.seconds = medianSeconds(repeats, kSecondsPerFigure, body);
         timing.gflops = flops / timing.seconds * 1e-9;
+        timing.percentOfCeiling = 100 * timing.gflops / gemmCeiling(peak, timing.dtype);
         timing.gbPerSecond = layer.bytes() / timing.seconds * 1e-9;
         timings.push_back(timing);
     };
@@ -85,7 +78,8 @@ void timeLayer(const Layer& layer, GemmTiming timing, int repeats, std::vector<G
 
 }  // namespace
 
-std::vector<GemmTiming> timeGemm(Device device, int numThreads, const GemmSweep& sweep) {
+std::vector<GemmTiming> timeGemm(Device device, int numThreads, const kernels::MachinePeak& peak,
+                                 const GemmSweep& sweep) {
     kernels::Runtime runtime({.device = device, .numThreads = numThreads});
     std::vector<GemmTiming> timings;
     for (const DType dtype : sweep.dtypes) {
@@ -97,7 +91,7 @@ std::vector<GemmTiming> timeGemm(Device device, int numThreads, const GemmSweep&
                 timing.tokens = tokens;
                 timing.outputs = outputs;
                 timing.inputs = inputs;
-                timeLayer(layer, timing, sweep.repeats, timings);
+                timeLayer(layer, peak, timing, sweep.repeats, timings);
             }
         }
     }
@@ -114,6 +108,7 @@ nlohmann::ordered_json gemmTimingsJson(const std::vector<GemmTiming>& timings) {
                         {"inputs", timing.inputs},
                         {"seconds", timing.seconds},
                         {"gflops", timing.gflops},
+                        {"percent_of_ceiling", timing.percentOfCeiling},
                         {"gb_per_s", timing.gbPerSecond}});
     }
     return rows;

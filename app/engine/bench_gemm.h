@@ -8,6 +8,7 @@
 
 #include "kernels/base/device.h"
 #include "kernels/base/dtype.h"
+#include "kernels/runtime/machine_peak.h"
 
 namespace wb::app {
 
@@ -20,19 +21,21 @@ struct GemmTiming {
     int64_t inputs = 0;
     double seconds = 0;  // median
     double gflops = 0;
+    double percentOfCeiling = 0;
     double gbPerSecond = 0;  // operands and result once
 };
 
 struct GemmSweep {
     std::vector<DType> dtypes{DType::F32, DType::BF16};
-    std::vector<int64_t> tokens{1, 4, 16, 128, 512};
+    std::vector<int64_t> tokens{1, 4, 16, 256, 512, 1024};
     int repeats = 7;  // the median counts
 };
 
 // Times the layers of a small and a middle-sized model on a device with `numThreads` threads (0: all).
-std::vector<GemmTiming> timeGemm(Device device, int numThreads, const GemmSweep& sweep);
+std::vector<GemmTiming> timeGemm(Device device, int numThreads, const kernels::MachinePeak& peak,
+                                 const GemmSweep& sweep);
 
-// [{"pass", "dtype", "tokens", "outputs", "inputs", "seconds", "gflops", "gb_per_s"}].
+// [{"pass", "dtype", "tokens", "outputs", "inputs", "seconds", "gflops", "percent_of_ceiling", "gb_per_s"}].
 nlohmann::ordered_json gemmTimingsJson(const std::vector<GemmTiming>& timings);
 
 }  // namespace wb::app

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/engine/bench_model.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "app/engine/bench_configs.h"
-#include "kernels/base/error.h"
 #include "kernels/runtime/runtime.h"
 
 namespace wb::app {

@@ -22,6 +22,10 @@ bool isColorRefused() {
     return value != nullptr && *value != '\0';
 }
 
+std::string textOf(const nlohmann::ordered_json& json, int indent) {
+    return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 void writeOut(std::string_view text) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
         throw Error{ErrorCode::Io, "cannot write to standard output"};
@@ -38,11 +42,17 @@ void CommandContext::print(std::string_view text) const {
     if (!isJson()) writeOut(text);
 }
 
+void CommandContext::printProgress(const nlohmann::ordered_json& event) {
+    if (!isJson()) return;
+    m_hasProgress = true;
+    writeOut(textOf(event, -1));
+}
+
 void CommandContext::printJson(const nlohmann::ordered_json& answer) {
     if (!isJson()) return;
     WB_CHECK(!m_hasAnswered, "a command answers --json once");
     m_hasAnswered = true;
-    writeOut(answer.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    writeOut(textOf(answer, m_hasProgress ? -1 : 2));
 }
 
 bool CommandContext::useColor() const {

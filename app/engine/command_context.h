@@ -38,6 +38,9 @@ public:
     // Text for people on standard output; with --json nothing, because the object is all there is.
     void print(std::string_view text) const;
 
+    // Something that happened on the way, as one line; without --json nothing. For commands that were asked for it: the
+    // answer then is one line, too, and the last.
+    void printProgress(const nlohmann::ordered_json& event);
     // The answer to --json, once per command; without --json nothing.
     void printJson(const nlohmann::ordered_json& answer);
     bool hasAnswered() const { return m_hasAnswered; }
@@ -50,6 +53,7 @@ public:
 private:
     GlobalOptions m_options;
     bool m_hasAnswered = false;
+    bool m_hasProgress = false;
 };
 
 // Sends logs to standard error: coloured on a terminal unless NO_COLOR is set, errors only with --quiet.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <vector>
 
@@ -31,6 +32,23 @@ double median(std::span<const double> values) {
 double relativeSpread(std::span<const double> values) {
     const auto [least, most] = std::ranges::minmax(values);
     return (most - least) / median(values);
+}
+
+double medianSeconds(int repeats, double mostSeconds, const std::function<void()>& body) {
+    using Clock = std::chrono::steady_clock;
+    const auto since = [](Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    };
+    body();
+    std::vector<double> seconds;
+    const auto begin = Clock::now();
+    for (int i = 0; i < std::max(1, repeats); ++i) {
+        if (i > 0 && since(begin) > mostSeconds) break;
+        const auto start = Clock::now();
+        body();
+        seconds.push_back(since(start));
+    }
+    return median(seconds);
 }
 
 CpuTimes readCpuTimes() {

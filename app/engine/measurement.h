@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -18,6 +19,9 @@ double median(std::span<const double> values);
 
 // (largest - smallest) / median.
 double relativeSpread(std::span<const double> values);
+
+// Median time of a call after one that warms up; no further call begins once `mostSeconds` have passed.
+double medianSeconds(int repeats, double mostSeconds, const std::function<void()>& body);
 
 // Processor seconds since the machine started, summed over its cores.
 struct CpuTimes {

@@ -2,13 +2,9 @@
 #include "kernels/cpu/gemm_onednn.h"
 
 #include "kernels/base/error.h"
-#include "kernels/base/float_formats.h"
-#include "kernels/cpu/bf16_blocks.h"
-#include "kernels/cpu/cpu_features.h"
 
 #include <fmt/format.h>
 #include <omp.h>
-#include <algorithm>
 #include <bit>
 #include <dnnl.hpp>
 #include <unordered_map>
@@ -18,8 +14,6 @@ namespace {
 
 using Tag = dnnl::memory::data_type;
 
-// Tile of the fallback that widens BF16 panels: large enough for full GEMM speed, small enough for the L2/L3 caches.
-constexpr int64_t kWidenTile = 512;
 // Each entry holds generated code (some 10 KB). A run uses a few dozen shapes; beyond that start afresh.
 constexpr size_t kMaxCachedPrimitives = 512;
 
@@ -92,7 +86,9 @@ CachedPrimitive create(const GemmProblem& p) {
     return made;
 }
 
-void multiply(const GemmProblem& p) {
+}  // namespace
+
+void gemmOneDnn(const GemmProblem& p) {
     // One cache per calling thread: memory objects carry the pointers of the call in flight.
     thread_local std::unordered_map<ShapeKey, CachedPrimitive, ShapeKeyHash> cache;
     thread_local dnnl::stream stream(cpuEngine());
@@ -120,86 +116,6 @@ void multiply(const GemmProblem& p) {
     } catch (const dnnl::error& error) {
         throw Error{ErrorCode::Internal, fmt::format("matrix product {}x{}x{} failed in oneDNN: {} (status {})", p.m,
                                                      p.n, p.k, error.what(), static_cast<int>(error.status))};
-    }
-}
-
-// The stored block that holds rows [first, first + count) of a matrix, or columns of its transpose.
-const BFloat16* blockOf(const void* data, int64_t stride, bool isTransposed, int64_t first) {
-    return static_cast<const BFloat16*>(data) + (isTransposed ? first : first * stride);
-}
-
-// BF16 product on a processor without BF16 arithmetic: tiles of A and B are widened and multiplied in F32.
-void multiplyWidened(const GemmProblem& p, float* workspace) {
-    const int64_t tileM = std::min(p.m, kWidenTile);
-    const int64_t tileN = std::min(p.n, kWidenTile);
-    float* wideA = workspace;
-    float* wideB = wideA + tileM * p.k;
-    float* wideC = wideB + tileN * p.k;  // used for BF16 output only
-    float* wideBias = wideC + (p.output == DType::BF16 ? tileM * tileN : 0);
-    for (int64_t i = 0; i < p.m; i += tileM) {
-        const int64_t rows = std::min(tileM, p.m - i);
-        widenBlock(blockOf(p.a, p.strideA, p.isTransposedA, i), p.strideA, p.isTransposedA ? p.k : rows,
-                   p.isTransposedA ? rows : p.k, wideA, p.numThreads);
-        for (int64_t j = 0; j < p.n; j += tileN) {
-            const int64_t columns = std::min(tileN, p.n - j);
-            widenBlock(blockOf(p.b, p.strideB, !p.isTransposedB, j), p.strideB, p.isTransposedB ? columns : p.k,
-                       p.isTransposedB ? p.k : columns, wideB, p.numThreads);
-            GemmProblem tile = p;
-            tile.inputs = tile.output = DType::F32;
-            tile.m = rows;
-            tile.n = columns;
-            tile.a = wideA;
-            tile.strideA = p.isTransposedA ? rows : p.k;
-            tile.b = wideB;
-            tile.strideB = p.isTransposedB ? p.k : columns;
-            if (p.bias != nullptr) {
-                widenBlock(static_cast<const BFloat16*>(p.bias) + j, columns, 1, columns, wideBias, 1);
-                tile.bias = wideBias;
-            }
-            if (p.output == DType::F32) {
-                tile.c = static_cast<float*>(p.c) + i * p.strideC + j;
-                multiply(tile);
-                continue;
-            }
-            BFloat16* out = static_cast<BFloat16*>(p.c) + i * p.strideC + j;
-            tile.c = wideC;
-            tile.strideC = columns;
-            if (p.accumulates) widenBlock(out, p.strideC, rows, columns, wideC, p.numThreads);
-            multiply(tile);
-            roundBlock(wideC, rows, columns, out, p.strideC, p.numThreads);
-        }
-    }
-}
-
-void zeroOutput(const GemmProblem& p) {
-    const size_t width = p.output == DType::BF16 ? sizeof(BFloat16) : sizeof(float);
-    for (int64_t i = 0; i < p.m; ++i) {
-        std::fill_n(static_cast<std::byte*>(p.c) + static_cast<size_t>(i * p.strideC) * width,
-                    static_cast<size_t>(p.n) * width, std::byte{0});
-    }
-}
-
-}  // namespace
-
-size_t gemmWorkspaceBytes(int64_t m, int64_t n, int64_t k, DType inputs, DType output) {
-    if (inputs != DType::BF16 || cpuFeatures().hasNativeBf16) return 0;
-    const int64_t tileM = std::min(m, kWidenTile);
-    const int64_t tileN = std::min(n, kWidenTile);
-    const int64_t floats = (tileM + tileN) * k + (output == DType::BF16 ? tileM * tileN : 0) + tileN;
-    return static_cast<size_t>(floats) * sizeof(float);
-}
-
-void gemm(const GemmProblem& problem, void* workspace) {
-    if (problem.m == 0 || problem.n == 0) return;
-    if (problem.k == 0) {
-        WB_CHECK(problem.bias == nullptr, "a product over no elements takes no bias");
-        if (!problem.accumulates) zeroOutput(problem);
-        return;
-    }
-    if (problem.inputs == DType::BF16 && !cpuFeatures().hasNativeBf16) {
-        multiplyWidened(problem, static_cast<float*>(workspace));
-    } else {
-        multiply(problem);
     }
 }
 

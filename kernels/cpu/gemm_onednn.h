@@ -2,40 +2,11 @@
 // The one place that knows oneDNN (2.x).
 #pragma once
 
-#include "kernels/base/dtype.h"
-
-#include <cstddef>
-#include <cstdint>
+#include "kernels/cpu/gemm.h"
 
 namespace wb::kernels::cpu {
 
-// C = alpha * A B + bias (+ C), row-major.  A [m, k], B [k, n], C [m, n], bias [n].
-struct GemmProblem {
-    int64_t m = 0;
-    int64_t n = 0;
-    int64_t k = 0;
-    const void* a = nullptr;
-    int64_t strideA = 0;         // elements between stored rows
-    bool isTransposedA = false;  // A is stored as [k, m]
-    const void* b = nullptr;
-    int64_t strideB = 0;
-    bool isTransposedB = false;  // B is stored as [n, k]
-    void* c = nullptr;
-    int64_t strideC = 0;
-    const void* bias = nullptr;  // dtype of the inputs; null: none
-    DType inputs = DType::F32;   // F32 or BF16
-    DType output = DType::F32;   // F32, or BF16 for BF16 inputs
-    float alpha = 1.0F;
-    bool accumulates = false;
-    int numThreads = 1;
-};
-
-// Scratch that gemm() needs: nothing where the processor multiplies the input type itself, else room for panels
-// widened to F32. Depends on m, n, k and the types alone and never shrinks when one of the three grows.
-size_t gemmWorkspaceBytes(int64_t m, int64_t n, int64_t k, DType inputs, DType output);
-
-// Sums in F32 in an order that depends on shapes and numThreads. m or n may be 0; with k = 0 the product is zero.
-// Generated code is cached per calling thread and problem shape.
-void gemm(const GemmProblem& problem, void* workspace);
+// k > 0; BF16 only where the processor multiplies it. Generated code is cached per calling thread and problem shape.
+void gemmOneDnn(const GemmProblem& problem);
 
 }  // namespace wb::kernels::cpu

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // out = alpha x W^T + bias;  dX = alpha dOut W;  dW += alpha dOut^T x, dBias += column sums of dOut
 #include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/gemm_onednn.h"
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemv.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/reference/reference_ops.h"

@@ -4,7 +4,7 @@
 // dHidden = a d W;  dW += a d^T hidden;  dBias += sum over rows of d.  Labelled rows are gathered and pass in chunks; d
 // replaces z in the same memory.
 #include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/gemm_onednn.h"
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/reference/reference_ops.h"
 

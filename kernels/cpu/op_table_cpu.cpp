@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/gemm_onednn.h"
+#include "kernels/cpu/gemm.h"
 
 namespace wb::kernels {
 namespace {

@@ -72,7 +72,7 @@ struct OpTable {
     OpEntry<DequantizeArgs> dequantize{"dequantize"};
 
     // Scratch bytes that a matrix product [m, k] x [k, n] needs on this device; null: none.
-    size_t (*gemmWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output) = nullptr;
+    size_t (*gemmWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output, int numThreads) = nullptr;
 };
 
 // The CPU's table, always complete.

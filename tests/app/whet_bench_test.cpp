@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -26,6 +27,7 @@ TEST(WhetBench, peakIsAnsweredAndKept) {
     EXPECT_GT(answer.at("f32_gflops").get<double>(), 0);
     EXPECT_GT(answer.at("memory_gb_per_s").get<double>(), 0);
     EXPECT_GE(answer.at("bf16_gflops").get<double>(), 0);
+    EXPECT_GE(answer.at("int8_gops").get<double>(), 0);
     EXPECT_EQ(answer.at("threads"), 1);
     EXPECT_FALSE(answer.at("cpu").get<std::string>().empty());
     EXPECT_FALSE(answer.at("isa").get<std::string>().empty());
@@ -130,10 +132,56 @@ TEST(WhetBench, showsTheShapesItKnows) {
     EXPECT_EQ(answer.at("gpt2").at("model_type"), "gpt2");
 }
 
+json parsedLine(const std::string& out, bool isLast) {
+    const size_t end = isLast ? out.size() - 1 : out.find('\n');
+    const size_t begin = isLast ? out.rfind('\n', end - 1) + 1 : 0;
+    return json::parse(out.substr(begin, end - begin));
+}
+
+TEST(WhetBench, attentionAnswersOnePointByItsFields) {
+    const TemporaryFolder folder;
+    const WhetResult result = runWhet({"bench", "attention", "--head-dim", "16", "--tokens", "64", "--heads", "4",
+                                       "--kv-heads", "2", "--causal", "--backward", "--backend", "flash", "--json",
+                                       "--threads", "1", "--library", folder.path().string()});
+    ASSERT_EQ(result.exitCode, 0) << result.err;
+    const json answer = json::parse(result.out);
+    EXPECT_GT(answer.at("seconds").get<double>(), 0);
+    EXPECT_GT(answer.at("gflops").get<double>(), 0);
+    EXPECT_EQ(answer.at("backend"), "flash");
+    EXPECT_FALSE(answer.at("reason").get<std::string>().empty());
+    EXPECT_EQ(answer.at("pass"), "forward_backward");
+    EXPECT_EQ(answer.at("attention").size(), 1U);
+    // Twelve arrays of 64 x 4 or 64 x 2 heads of 16 values: q, out, their gradients; k, v and theirs.
+    EXPECT_GT(answer.at("peak_bytes").get<int64_t>(), 4 * (4 * 64 * 4 * 16 + 4 * 64 * 2 * 16));
+    EXPECT_LT(answer.at("workspace_bytes").get<int64_t>(), answer.at("peak_bytes").get<int64_t>());
+}
+
+TEST(WhetBench, attentionTellsEachFigureAsItComes) {
+    const TemporaryFolder folder;
+    const WhetResult result =
+        runWhet({"bench", "attention", "--head-dim", "8,20", "--tokens", "16,33", "--backend", "math,flash,decode",
+                 "--progress", "--repeats", "1", "--json", "--threads", "1", "--library", folder.path().string()});
+    ASSERT_EQ(result.exitCode, 0) << result.err;
+    const json answer = parsedLine(result.out, true);
+    const json first = parsedLine(result.out, false);
+    constexpr size_t kFigures = 2 * 2 * 3 * 2;
+    ASSERT_EQ(answer.at("attention").size(), kFigures);
+    EXPECT_EQ(std::ranges::count(result.out, '\n'), kFigures + 1);
+    EXPECT_EQ(first.at("done"), 1);
+    EXPECT_EQ(first.at("total"), kFigures);
+    for (const json& row : answer.at("attention")) {
+        const bool isRefused = row.at("backend") == "decode";
+        EXPECT_EQ(row.at("seconds").get<double>() == 0, isRefused) << row;
+        EXPECT_FALSE(row.at("reason").get<std::string>().empty());
+    }
+}
+
 TEST(WhetBench, refusesWhatItCannotTime) {
     EXPECT_EQ(runWhet({"bench"}).exitCode, 2);
     EXPECT_EQ(runWhet({"bench", "gemm", "--dtype", "f64"}).exitCode, 2);
     EXPECT_EQ(runWhet({"bench", "gemm", "--repeats", "0"}).exitCode, 2);
+    EXPECT_EQ(runWhet({"bench", "attention", "--heads", "4", "--kv-heads", "3"}).exitCode, 2);
+    EXPECT_EQ(runWhet({"bench", "attention", "--backend", "fast"}).exitCode, 1);
     EXPECT_EQ(runWhet({"bench", "train"}).exitCode, 2);
     EXPECT_EQ(runWhet({"bench", "train", "--config", "30m", "--dtype", "f64"}).exitCode, 2);
     EXPECT_EQ(runWhet({"bench", "train", "--config", "30m", "--device", "cuda"}).exitCode, 2);
