@@ -121,6 +121,11 @@ TEST(WhetBench, prefillAndDecodeTimeGeneration) {
     EXPECT_EQ(twin.at("twin").at("separate_repeats").size(), 2U);
     EXPECT_GT(twin.at("twin").at("ratio").get<double>(), 0);
     EXPECT_FALSE(opNames(twin).contains("adamw"));
+    // Base and adapter, two sequences each: prompts are not counted, only the tokens after them.
+    for (const json& op : twin.at("ops")) {
+        if (op.at("name") != "embedding_forward") continue;
+        EXPECT_EQ(op.at("calls").get<int64_t>() % 12, 0) << op;
+    }
 }
 
 TEST(WhetBench, showsTheShapesItKnows) {
