@@ -199,9 +199,12 @@ void GenerationSession::decode() {
     std::vector<float> logits;
     constexpr auto kSlice = static_cast<size_t>(kernels::kIndependentRows);
     for (size_t begin = 0; begin < rows.size(); begin += kSlice) {
-        const std::vector<float> part =
-            decodeRows(std::span(rows).subspan(begin, std::min(kSlice, rows.size() - begin)));
-        logits.insert(logits.end(), part.begin(), part.end());
+        std::vector<float> part = decodeRows(std::span(rows).subspan(begin, std::min(kSlice, rows.size() - begin)));
+        if (logits.empty()) {
+            logits = std::move(part);
+        } else {
+            logits.insert(logits.end(), part.begin(), part.end());
+        }
     }
     const size_t vocabulary = logits.size() / rows.size();
     for (size_t begin = 0; begin < rows.size();) {

@@ -15,7 +15,9 @@ BenchCeilings measureCeilings(int numThreads, int64_t bufferBytes) {
 }
 
 double gemmCeiling(const kernels::MachinePeak& peak, DType dtype) {
-    return dtype == DType::BF16 && peak.bf16Gflops > 0 ? peak.bf16Gflops : peak.f32Gflops;
+    if (dtype == DType::BF16 && peak.bf16Gflops > 0) return peak.bf16Gflops;
+    if (dtype == DType::Q8_0 && peak.int8Gops > 0) return peak.int8Gops;
+    return peak.f32Gflops;
 }
 
 double floorSeconds(const BenchCeilings& ceilings, DType dtype, double flops, double bytes) {

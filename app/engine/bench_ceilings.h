@@ -20,7 +20,7 @@ struct BenchCeilings {
 // About a second, and two more for a large buffer. Throws OutOfMemory.
 BenchCeilings measureCeilings(int numThreads, int64_t bufferBytes);
 
-// Matrix products, GFLOP/s; BF16 runs as F32 where the processor has no arithmetic for it.
+// Matrix products, GFLOP/s; BF16 and Q8_0 run as F32 where the processor has no (fast) arithmetic for them.
 double gemmCeiling(const kernels::MachinePeak& peak, DType dtype);
 
 // Least seconds that the arithmetic (at the ceiling of `dtype`) and the memory traffic of an op can take.

@@ -29,6 +29,7 @@ std::string peakText(const kernels::MachinePeak& peak) {
     text += fmt::format("F32   {:8.1f} GFLOP/s ({:.1f} on one thread)\n", peak.f32Gflops, peak.f32GflopsOneThread);
     text += peak.bf16Gflops > 0 ? fmt::format("BF16  {:8.1f} GFLOP/s\n", peak.bf16Gflops)
                                 : std::string("BF16  no arithmetic of its own: runs as F32\n");
+    if (peak.int8Gops > 0) text += fmt::format("INT8  {:8.1f} GOP/s\n", peak.int8Gops);
     return text + fmt::format("read  {:8.1f} GB/s\n", peak.memoryGbPerSecond);
 }
 

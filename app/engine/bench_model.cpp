@@ -12,6 +12,8 @@
 namespace wb::app {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int kWarmUpRuns = 2;
 constexpr double kSecondsPerRepeat = 0.5;  // short ones are all noise
 constexpr double kRoofGemmEfficiency = 0.85;
@@ -63,20 +65,27 @@ Bench makeBench(const kernels::Context& context, const core::ModelConfig& config
     return bench;
 }
 
-double secondsOf(BenchWorkload& workload, int runs) {
-    double seconds = 0;
-    for (int i = 0; i < runs; ++i) seconds += workload.run();
-    return seconds;
+// Seconds of the runs without their preparations. A profiler sees the same.
+double secondsOf(BenchWorkload& workload, int runs, kernels::Profiler* profiler = nullptr) {
+    std::chrono::duration<double> seconds{};
+    for (int i = 0; i < runs; ++i) {
+        workload.prepare();
+        if (profiler != nullptr) profiler->setEnabled(true);
+        const auto start = Clock::now();
+        workload.run();
+        seconds += Clock::now() - start;
+        if (profiler != nullptr) profiler->setEnabled(false);
+    }
+    return seconds.count();
 }
 
 // Warms up. What a run does besides its timed part counts here, or tiny models would take minutes.
 int runsPerRepeat(Bench& bench) {
-    using Clock = std::chrono::steady_clock;
-    for (const auto& alone : bench.separate) alone->run();
+    for (const auto& alone : bench.separate) secondsOf(*alone, 1);
     std::chrono::duration<double> warm{};
     for (int i = 0; i < kWarmUpRuns; ++i) {
         const auto start = Clock::now();
-        bench.workload->run();
+        secondsOf(*bench.workload, 1);
         warm = Clock::now() - start;
     }
     return std::max(1, static_cast<int>(std::ceil(kSecondsPerRepeat / warm.count())));
@@ -112,14 +121,11 @@ struct ProfiledCost {
 
 ProfiledCost profile(kernels::Runtime& runtime, BenchWorkload& workload, int runs, DType dtype, ModelBench& result) {
     kernels::Profiler& profiler = runtime.profiler();
-    workload.run();  // the profiler's own first entries are not the op's
     profiler.reset();
-    profiler.setEnabled(true);
-    const double wall = secondsOf(workload, runs);
+    const double wall = secondsOf(workload, runs, &profiler);
     double inOps = 0;
     double inGemm = 0;
     ProfiledCost cost;
-    profiler.setEnabled(false);
     for (const kernels::KernelSummary& sum : profiler.summary()) {
         inOps += sum.seconds;
         cost.flops += sum.flops / runs;

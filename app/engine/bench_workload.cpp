@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/engine/bench_workload.h"
 
-#include <chrono>
 #include <vector>
 
 #include "core/model/weights.h"
@@ -14,14 +13,8 @@
 namespace wb::app {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr uint64_t kSeed = 42;
 constexpr int64_t kDecodePrompt = 16;
-
-double secondsSince(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::vector<core::TokenId> randomTokens(int64_t count, int64_t vocabulary, uint64_t stream) {
     std::vector<core::TokenId> ids(static_cast<size_t>(count));
@@ -43,13 +36,10 @@ public:
         m_plan = training::planEpoch(m_set, {.batchSize = 1, .maxTokens = tokens, .seed = kSeed}, 0).steps.at(0);
     }
 
-    double run() override {
-        const auto start = Clock::now();
+    void run() override {
         const training::StepResult result =
             training::runStep(m_tuning, m_set, m_plan, {.learningRate = 1e-4F, .step = ++m_step});
-        const double seconds = secondsSince(start);
         WB_CHECK(result.wasApplied && result.labelTokens == m_tokens, "a step of a benchmark must be a whole one");
-        return seconds;
     }
     int64_t tokens() const override { return m_tokens; }
 
@@ -70,30 +60,35 @@ inference::GenerationRequest makeRequest(BenchModel& model, int64_t promptTokens
     return request;
 }
 
+std::unique_ptr<inference::GenerationSession> makeSession(BenchModel& model, const core::Tokenizer& tokenizer,
+                                                          std::vector<inference::GenerationRequest> requests) {
+    return std::make_unique<inference::GenerationSession>(model.context(), model.model(), tokenizer,
+                                                          std::move(requests));
+}
+
 class PrefillWorkload : public BenchWorkload {
 public:
     PrefillWorkload(BenchModel& model, int64_t tokens) : m_model(model), m_tokens(tokens) {}
 
-    double run() override {
-        inference::GenerationSession session(m_model.context(), m_model.model(), m_tokenizer,
-                                             {makeRequest(m_model, m_tokens, 1, kSeed)});
-        const auto start = Clock::now();
-        session.step();
-        return secondsSince(start);
+    void prepare() override {
+        m_session.reset();  // one cache at a time
+        m_session = makeSession(m_model, m_tokenizer, {makeRequest(m_model, m_tokens, 1, kSeed)});
     }
+    void run() override { m_session->step(); }
     int64_t tokens() const override { return m_tokens; }
 
 private:
     BenchModel& m_model;
     int64_t m_tokens;
     training::ByteTokenizer m_tokenizer;  // ids that are no byte give no text
+    std::unique_ptr<inference::GenerationSession> m_session;
 };
 
 class DecodeWorkload : public BenchWorkload {
 public:
     DecodeWorkload(BenchModel& model, const DecodeWorkloadOptions& options) : m_model(model), m_options(options) {}
 
-    double run() override {
+    void prepare() override {
         std::vector<inference::GenerationRequest> requests;
         const int64_t streams = m_options.baseStreams + m_options.adapterStreams;
         for (int64_t i = 0; i < streams; ++i) {
@@ -101,13 +96,12 @@ public:
             requests.push_back(
                 makeRequest(m_model, kDecodePrompt, m_options.tokens + 1, kSeed + static_cast<uint64_t>(i), adapter));
         }
-        inference::GenerationSession session(m_model.context(), m_model.model(), m_tokenizer, std::move(requests));
-        for (int64_t i = 0; i < streams; ++i) session.step();  // each prompt and its first new token
-        const auto start = Clock::now();
-        for (int64_t token = 0; token < m_options.tokens; ++token) session.step();
-        const double seconds = secondsSince(start);
-        WB_CHECK(!session.step(), "every sequence of a benchmark must end with its last token");
-        return seconds;
+        m_session.reset();  // one cache at a time
+        m_session = makeSession(m_model, m_tokenizer, std::move(requests));
+        for (int64_t i = 0; i < streams; ++i) m_session->step();  // each prompt and its first new token
+    }
+    void run() override {
+        for (int64_t token = 0; token < m_options.tokens; ++token) m_session->step();
     }
     int64_t tokens() const override { return m_options.tokens * (m_options.baseStreams + m_options.adapterStreams); }
 
@@ -115,6 +109,7 @@ private:
     BenchModel& m_model;
     DecodeWorkloadOptions m_options;
     training::ByteTokenizer m_tokenizer;
+    std::unique_ptr<inference::GenerationSession> m_session;
 };
 
 }  // namespace

@@ -16,8 +16,9 @@ namespace wb::app {
 class BenchWorkload {
 public:
     virtual ~BenchWorkload() = default;
-    // Does it once; seconds of the part that counts.
-    virtual double run() = 0;
+    // What each run needs anew and what does not count.
+    virtual void prepare() {}
+    virtual void run() = 0;
     // Tokens of one run.
     virtual int64_t tokens() const = 0;
 };

@@ -16,6 +16,7 @@ nlohmann::ordered_json machinePeakJson(const kernels::MachinePeak& peak) {
     return {{"f32_gflops", peak.f32Gflops},
             {"f32_gflops_one_thread", peak.f32GflopsOneThread},
             {"bf16_gflops", peak.bf16Gflops},
+            {"int8_gops", peak.int8Gops},
             {"memory_gb_per_s", peak.memoryGbPerSecond},
             {"threads", peak.threads},
             {"cpu", peak.cpu},

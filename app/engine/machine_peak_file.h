@@ -9,7 +9,7 @@
 namespace wb::app {
 
 // The measured ceilings of this machine lie in `machine.json` of the library folder, for programs that only show
-// percentages. Fields: f32_gflops, f32_gflops_one_thread, bf16_gflops, memory_gb_per_s, threads, cpu,
+// percentages. Fields: f32_gflops, f32_gflops_one_thread, bf16_gflops, int8_gops, memory_gb_per_s, threads, cpu,
 // isa.
 nlohmann::ordered_json machinePeakJson(const kernels::MachinePeak& peak);
 

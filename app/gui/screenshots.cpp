@@ -15,6 +15,7 @@
 #include "app/gui/page_list.h"
 #include "app/gui/pages/compare/compare_page.h"
 #include "app/gui/pages/compare/prompt_editor.h"
+#include "app/gui/pages/kernels/kernels_page.h"
 #include "app/models/workbench.h"
 #include "kernels/base/error.h"
 
@@ -83,6 +84,44 @@ bool prepare(Workbench& workbench, MainWindow& window, const QString& folder) {
     return problem.isEmpty();
 }
 
+// What the Lab shows is measured here unless the library holds it.
+void prepareLab(Workbench& workbench) {
+    const auto ends = [&workbench] { return !workbench.lab().isRunning(); };
+    if (!workbench.lab().attention(QStringLiteral("f32")))
+        workbench.lab().measureAttention(LabSweep::quick(QStringLiteral("f32")));
+    waitFor(ends);
+    if (workbench.lab().gemm().isEmpty()) workbench.lab().measureGemm();
+    waitFor(ends);
+}
+
+bool save(MainWindow& window, const QString& folder, const QString& name, ThemeKind kind) {
+    settle(600);  // charts are rebuilt at most ten times a second
+    const QString file =
+        QStringLiteral("%1/%2-%3.png")
+            .arg(folder, name, kind == ThemeKind::Light ? QStringLiteral("light") : QStringLiteral("dark"));
+    if (!window.grab().save(file, "PNG")) {
+        std::fprintf(stderr, "whetbench: %s could not be written\n", qPrintable(file));
+        return false;
+    }
+    std::printf("%s\n", qPrintable(file));
+    return true;
+}
+
+// Every page, and the second tab of the page that has one.
+bool saveAll(MainWindow& window, const QString& folder, ThemeKind kind) {
+    window.switchTheme(kind);
+    for (const PageEntry& entry : pageList()) {
+        window.showPage(entry.id);
+        if (!save(window, folder, QLatin1String(entry.name), kind)) return false;
+        if (entry.id != PageId::Kernels) continue;
+        auto* kernels = qobject_cast<KernelsPage*>(window.page(entry.id));
+        kernels->showTab(KernelsPage::Tab::Lab);
+        if (!save(window, folder, QStringLiteral("kernels-lab"), kind)) return false;
+        kernels->showTab(KernelsPage::Tab::Profile);
+    }
+    return true;
+}
+
 }  // namespace
 
 int takeScreenshots(QApplication&, Workbench& workbench, const QString& folder, const QString& run) {
@@ -97,22 +136,10 @@ int takeScreenshots(QApplication&, Workbench& workbench, const QString& folder, 
     if (!workbench.machine().peak().isKnown()) workbench.machine().measurePeak();
     if (!prepare(workbench, window, QString::fromStdString(found.path().string()))) return 1;
     waitFor([&] { return !workbench.machine().isMeasuring() && !workbench.machine().summary().isEmpty(); });
+    prepareLab(workbench);
     QDir().mkpath(folder);
-    for (const ThemeKind kind : {ThemeKind::Light, ThemeKind::Dark}) {
-        window.switchTheme(kind);
-        for (const PageEntry& entry : pageList()) {
-            window.showPage(entry.id);
-            settle(600);  // charts are rebuilt at most ten times a second
-            const QString file = QStringLiteral("%1/%2-%3.png")
-                                     .arg(folder, QLatin1String(entry.name),
-                                          kind == ThemeKind::Light ? QStringLiteral("light") : QStringLiteral("dark"));
-            if (!window.grab().save(file, "PNG")) {
-                std::fprintf(stderr, "whetbench: %s could not be written\n", qPrintable(file));
-                return 1;
-            }
-            std::printf("%s\n", qPrintable(file));
-        }
-    }
+    for (const ThemeKind kind : {ThemeKind::Light, ThemeKind::Dark})
+        if (!saveAll(window, folder, kind)) return 1;
     workbench.engine().stop();
     return 0;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <QAbstractTableModel>
+#include <QString>
 #include <QVector>
 #include <vector>
 
@@ -11,8 +12,13 @@ namespace wb::app {
 
 // Ceilings of this machine as `whet bench peak` measured them; 0 where unknown.
 struct MachinePeak {
-    double flopsPerSecond = 0.0;
+    double flopsPerSecond = 0.0;  // F32 on all threads
     double bytesPerSecond = 0.0;
+    double oneThreadFlopsPerSecond = 0.0;
+    double bf16FlopsPerSecond = 0.0;  // 0: no arithmetic of its own, runs as F32
+    int threads = 0;
+    QString cpu;
+    QString isa;
 
     bool isKnown() const { return flopsPerSecond > 0 && bytesPerSecond > 0; }
 };

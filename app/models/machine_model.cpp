@@ -36,10 +36,26 @@ QString machineSummary(const QJsonObject& doctor) {
     return parts.join(QStringLiteral("  ·  "));
 }
 
+MachinePeak machinePeakFromJson(const QJsonObject& answer) {
+    constexpr double kGiga = 1e9;
+    const auto rate = [&answer](const char* key) { return kGiga * answer.value(QLatin1String(key)).toDouble(); };
+    return {.flopsPerSecond = rate("f32_gflops"),
+            .bytesPerSecond = rate("memory_gb_per_s"),
+            .oneThreadFlopsPerSecond = rate("f32_gflops_one_thread"),
+            .bf16FlopsPerSecond = rate("bf16_gflops"),
+            .threads = answer.value(QLatin1String("threads")).toInt(),
+            .cpu = answer.value(QLatin1String("cpu")).toString(),
+            .isa = answer.value(QLatin1String("isa")).toString()};
+}
+
 MachineModel::MachineModel(QObject* parent) : QObject(parent) {
     connect(&m_doctor, &WhetCommand::succeeded, this, [this](const QJsonObject& answer) {
         m_problem = {};
         m_summary = machineSummary(answer);
+        const QJsonObject cpu = answer.value(QLatin1String("cpu")).toObject();
+        m_cpu = cpu.value(QLatin1String("model")).toString();
+        m_cpuFlags = cpu.value(QLatin1String("flags")).toVariant().toStringList();
+        forgetForeignPeak();
         emit changed();
     });
     connect(&m_doctor, &WhetCommand::failed, this, [this](const Problem& problem) {
@@ -48,7 +64,7 @@ MachineModel::MachineModel(QObject* parent) : QObject(parent) {
         emit changed();
     });
     connect(&m_bench, &WhetCommand::succeeded, this, [this](const QJsonObject& answer) {
-        readPeak(answer);
+        m_peak = machinePeakFromJson(answer);
         emit changed();
     });
     connect(&m_bench, &WhetCommand::failed, this, &MachineModel::peakFailed);
@@ -60,9 +76,15 @@ QString MachineModel::peakFile() const {
 
 void MachineModel::setLibrary(const QString& library) {
     m_library = library;
+    reloadPeak();
+}
+
+void MachineModel::reloadPeak() {
     m_peak = {};
     QFile file(peakFile());
-    if (file.open(QIODevice::ReadOnly)) readPeak(QJsonDocument::fromJson(file.read(1 << 20)).object());
+    if (file.open(QIODevice::ReadOnly))
+        m_peak = machinePeakFromJson(QJsonDocument::fromJson(file.read(1 << 20)).object());
+    forgetForeignPeak();
     emit changed();
 }
 
@@ -75,10 +97,9 @@ void MachineModel::measurePeak() {
     emit changed();
 }
 
-void MachineModel::readPeak(const QJsonObject& answer) {
-    constexpr double kGiga = 1e9;
-    m_peak.flopsPerSecond = kGiga * answer.value(QLatin1String("f32_gflops")).toDouble();
-    m_peak.bytesPerSecond = kGiga * answer.value(QLatin1String("memory_gb_per_s")).toDouble();
+// The library may lie on a disk that several machines use.
+void MachineModel::forgetForeignPeak() {
+    if (!m_cpu.isEmpty() && !m_peak.cpu.isEmpty() && m_peak.cpu.simplified() != m_cpu.simplified()) m_peak = {};
 }
 
 }  // namespace wb::app

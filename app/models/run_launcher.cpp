@@ -79,6 +79,7 @@ bool RunLauncher::launch(const QStringList& arguments, const QString& library) {
         return false;
     }
     m_timer.start();
+    emit launched();
     return true;
 }
 

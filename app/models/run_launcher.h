@@ -23,6 +23,7 @@ public:
     bool isBusy() const { return m_timer.isActive(); }
 
 signals:
+    void launched();
     void runStarted(const QString& folder);
     void failed(const wb::app::Problem& problem);
 

@@ -86,6 +86,30 @@ QVector<QPointF> smoothed(const QVector<QPointF>& points, double weight) {
     return out;
 }
 
+QVector<double> logTicks(double low, double high, int wanted) {
+    if (!(low > 0) || !(high >= low)) return {};
+    const int first = static_cast<int>(std::floor(std::log10(low)));
+    const int last = static_cast<int>(std::ceil(std::log10(high)));
+    const auto between = [&](const QVector<int>& mantissas, int every) {
+        QVector<double> out;
+        for (int exponent = first; exponent <= last; ++exponent)
+            for (const int mantissa : mantissas)
+                if (const double tick = mantissa * std::pow(10.0, exponent);
+                    exponent % every == 0 && tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9))
+                    out.append(tick);
+        return out;
+    };
+    const qsizetype most = std::max(2, wanted);
+    QVector<double> ticks = between({1, 2, 5}, 1);
+    for (int every = 1; ticks.size() > most; ++every) ticks = between({1}, every);
+    if (ticks.size() >= 2) return ticks;
+    // Within a decade equal steps are as good.
+    ticks.clear();
+    const double step = niceTickStep(high - low, wanted);
+    for (double tick = std::ceil(low / step) * step; tick <= high; tick += step) ticks.append(tick);
+    return ticks;
+}
+
 double niceTickStep(double range, int wanted) {
     if (!(range > 0) || wanted < 1) return 1;
     const double raw = range / wanted;

@@ -37,6 +37,10 @@ QVector<QPointF> decimateMinMax(const QVector<QPointF>& points, double xMin, dou
 // Exponential moving average with bias correction; weight 0 returns the points unchanged.
 QVector<QPointF> smoothed(const QVector<QPointF>& points, double weight);
 
+// Positions for at most `wanted` labels (two at least) of a logarithmic axis, 0 < low <= position <= high: powers of
+// ten, two and five times them where there is room, equal steps where that leaves less than two.
+QVector<double> logTicks(double low, double high, int wanted);
+
 // A round step (1, 2 or 5 times a power of ten) that gives about `wanted` ticks over the range.
 double niceTickStep(double range, int wanted);
 

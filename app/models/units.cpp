@@ -47,6 +47,8 @@ QString formatTokenRate(double perSecond) {
 
 QString formatDuration(double seconds) {
     if (!std::isfinite(seconds) || seconds < 0) return kAbsent;
+    if (seconds > 0 && seconds < 0.9995e-3)
+        return QStringLiteral("%1 µs").arg(seconds * 1e6, 0, 'f', seconds < 9.95e-6 ? 1 : 0);
     if (seconds < 0.9995) return QStringLiteral("%1 ms").arg(seconds * 1000, 0, 'f', seconds < 0.01 ? 1 : 0);
     if (seconds < 9.95) return QStringLiteral("%1 s").arg(seconds, 0, 'f', 1);
     const auto whole = static_cast<qint64>(std::llround(seconds));
@@ -88,6 +90,10 @@ QString formatRate(double perSecond, const QString& unit) {
         ++prefix;
     }
     return QStringLiteral("%1 %2%3/s").arg(threeFigures(perSecond), QLatin1String(prefixes[prefix]), unit);
+}
+
+QString withoutZeros(const QString& text) {
+    return QString(text).replace(QStringLiteral(".0 "), QStringLiteral(" "));
 }
 
 QString firstWords(const QString& text, int count) {

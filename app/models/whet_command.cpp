@@ -7,8 +7,15 @@
 #include <QJsonDocument>
 #include <QRegularExpression>
 #include <QStandardPaths>
+#include <QTimer>
 
 namespace wb::app {
+
+namespace {
+
+constexpr int kStopMs = 3000;
+
+}  // namespace
 
 QString findEngine() {
     const QString forced = qEnvironmentVariable("WHETBENCH_ENGINE");
@@ -66,6 +73,9 @@ void WhetCommand::start(const QStringList& arguments) {
     const QString engine = findEngine();
     m_commandLine = commandLine(engine.isEmpty() ? QStringLiteral("whet") : engine, all);
     m_log.clear();
+    m_output.clear();
+    m_lineStart = 0;
+    m_isStopWanted = false;
     if (engine.isEmpty()) {
         const Problem missing{tr("The engine 'whet' was not found beside this program."),
                               tr("Install it there or set WHETBENCH_ENGINE to its path, then try again."),
@@ -78,7 +88,15 @@ void WhetCommand::start(const QStringList& arguments) {
     connect(m_process, &QProcess::finished, this, &WhetCommand::onFinished);
     connect(m_process, &QProcess::errorOccurred, this, &WhetCommand::onErrorOccurred);
     connect(m_process, &QProcess::readyReadStandardError, this, &WhetCommand::readLog);
+    connect(m_process, &QProcess::readyReadStandardOutput, this, &WhetCommand::readOutput);
     m_process->start(engine, all, QIODevice::ReadOnly);
+}
+
+void WhetCommand::stop() {
+    if (!m_process || m_isStopWanted) return;
+    m_isStopWanted = true;
+    m_process->terminate();
+    QTimer::singleShot(kStopMs, m_process, &QProcess::kill);
 }
 
 void WhetCommand::cancel() {
@@ -101,6 +119,16 @@ void WhetCommand::readLog() {
         if (!line.trimmed().isEmpty()) emit logged(QString::fromUtf8(line));
 }
 
+void WhetCommand::readOutput() {
+    m_output += m_process->readAllStandardOutput();
+    for (qsizetype end = m_output.indexOf('\n', m_lineStart); end >= 0; end = m_output.indexOf('\n', m_lineStart)) {
+        const QJsonDocument line = QJsonDocument::fromJson(m_output.mid(m_lineStart, end - m_lineStart));
+        m_lineStart = end + 1;
+        if (line.isObject()) emit objectRead(line.object());
+        if (!m_process) return;  // cancelled by who listens
+    }
+}
+
 void WhetCommand::onErrorOccurred(QProcess::ProcessError error) {
     if (error != QProcess::FailedToStart || !m_process) return;  // a crash also reports finished
     finishWith({tr("The engine could not be started: %1.").arg(m_process->errorString()),
@@ -109,30 +137,40 @@ void WhetCommand::onErrorOccurred(QProcess::ProcessError error) {
 
 void WhetCommand::onFinished(int exitCode, QProcess::ExitStatus status) {
     m_log += m_process->readAllStandardError();
-    const QByteArray output = m_process->readAllStandardOutput();
+    readOutput();
+    if (!m_process) return;
+    if (m_isStopWanted) {
+        forgetProcess();
+        emit stopped();
+        return;
+    }
     if (status == QProcess::CrashExit) {
         finishWith({tr("The engine ended unexpectedly (signal %1).").arg(exitCode),
                     tr("Your files are untouched. Try again; if it happens again, copy the details for a report."),
                     QStringLiteral("$ %1\n%2").arg(m_commandLine, QString::fromUtf8(m_log))});
         return;
     }
-    if (exitCode != 0) return finishWith(problemFromOutput(output, m_log, m_commandLine, exitCode));
+    if (exitCode != 0) return finishWith(problemFromOutput(m_output, m_log, m_commandLine, exitCode));
     QJsonParseError parseError{};
-    const QJsonDocument document = QJsonDocument::fromJson(output, &parseError);
+    QJsonDocument document = QJsonDocument::fromJson(m_output, &parseError);
+    if (!document.isObject()) document = QJsonDocument::fromJson(m_output.trimmed().split('\n').last());
     if (!document.isObject()) {
         finishWith({tr("The engine's answer is not one JSON object: %1.").arg(parseError.errorString()),
                     tr("Program and engine may come from different versions: install both again."),
-                    QStringLiteral("$ %1\n%2").arg(m_commandLine, QString::fromUtf8(output.left(4000)))});
+                    QStringLiteral("$ %1\n%2").arg(m_commandLine, QString::fromUtf8(m_output.left(4000)))});
         return;
     }
-    m_process->deleteLater();
-    m_process = nullptr;
+    forgetProcess();
     emit succeeded(document.object());
 }
 
-void WhetCommand::finishWith(const Problem& problem) {
+void WhetCommand::forgetProcess() {
     m_process->deleteLater();
     m_process = nullptr;
+}
+
+void WhetCommand::finishWith(const Problem& problem) {
+    forgetProcess();
     emit failed(problem);
 }
 

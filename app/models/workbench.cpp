@@ -68,6 +68,9 @@ Workbench::Workbench(const QString& library, QObject* parent)
     });
     connect(&m_launcher, &RunLauncher::failed, &m_log,
             [this](const Problem& problem) { m_log.add(tr("train"), problem.what); });
+    connect(&m_machine, &MachineModel::changed, this,
+            [this] { m_lab.setMachine(m_machine.cpu(), m_machine.cpuFlags(), m_machine.peak().threads); });
+    connect(&m_lab, &KernelLabModel::peakMeasured, &m_machine, &MachineModel::reloadPeak);
     connect(&m_recipe, &RecipeModel::changed, this, &Workbench::requestPlan);
     connect(&m_recipe, &RecipeModel::textChanged, this, [this](const QString& key) {
         static const QStringList kConcernsData{QStringLiteral("model"),      QStringLiteral("data"),
@@ -81,6 +84,7 @@ Workbench::Workbench(const QString& library, QObject* parent)
 void Workbench::begin() {
     m_runs.setLibrary(m_library);
     m_machine.setLibrary(m_library);
+    m_lab.setLibrary(m_library);
     m_machine.examine();
 }
 

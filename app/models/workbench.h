@@ -9,6 +9,7 @@
 #include "app/models/engine_client.h"
 #include "app/models/evaluate_model.h"
 #include "app/models/export_model.h"
+#include "app/models/kernel_lab_model.h"
 #include "app/models/log_model.h"
 #include "app/models/machine_model.h"
 #include "app/models/page_id.h"
@@ -50,6 +51,7 @@ public:
     EvaluateModel& evaluate() { return m_evaluate; }
     ExportModel& exporter() { return m_export; }
     MachineModel& machine() { return m_machine; }
+    KernelLabModel& lab() { return m_lab; }
     LogModel& log() { return m_log; }
 
     QString modelPath() const { return m_recipe.text(QStringLiteral("model")); }
@@ -95,6 +97,7 @@ private:
     EvaluateModel m_evaluate;
     ExportModel m_export;
     MachineModel m_machine;
+    KernelLabModel m_lab;
     LogModel m_log;
 };
 

@@ -99,6 +99,10 @@ void backwardProduct(const kernels::Context& device, const Product& product, con
 
 Var linear(const Context& context, const Var& x, Parameter& weight, Parameter* bias,
            std::span<LowRankDelta* const> deltas) {
+    if (const LinearCall call{weight, bias, deltas};
+        !context.adapterRows.empty() && !deltas.empty() && runsAsGroup(context, x, std::span(&call, 1))) {
+        return std::move(linearGroup(context, x, std::span(&call, 1)).front());
+    }
     const Layer layer{weight, bias, deltas};
     const Shape outShape{x.value.shape()[0], weight.value.shape()[0]};
     Tensor out = Tensor::empty(context.device, x.value.dtype(), outShape, MemoryOwner::Activations);

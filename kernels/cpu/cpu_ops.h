@@ -9,6 +9,7 @@ namespace wb::kernels::cpu {
 void embeddingForward(const Context& context, const EmbeddingForwardArgs& args);
 void embeddingBackward(const Context& context, const EmbeddingBackwardArgs& args);
 void linearForward(const Context& context, const LinearForwardArgs& args);
+void linearGroup(const Context& context, const LinearGroupArgs& args);
 void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
 void rmsNormForward(const Context& context, const RmsNormForwardArgs& args);

@@ -12,6 +12,7 @@ OpTable makeCpuOpTable() {
     table.embeddingForward.run = cpu::embeddingForward;
     table.embeddingBackward.run = cpu::embeddingBackward;
     table.linearForward.run = cpu::linearForward;
+    table.linearGroup.run = cpu::linearGroup;
     table.linearBackwardInput.run = cpu::linearBackwardInput;
     table.linearBackwardWeight.run = cpu::linearBackwardWeight;
     table.rmsNormForward.run = cpu::rmsNormForward;

@@ -9,6 +9,9 @@
 
 #include <fmt/format.h>
 #include <omp.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -96,8 +99,38 @@ double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+#if defined(__x86_64__)
+// The same with products of bytes; no portable code has the instruction.
+__attribute__((target("avx512f,avx512vnni"))) double byteProducts(size_t iterations, float& sink) {
+    const __m512i a = _mm512_set1_epi8(1);
+    const __m512i b = _mm512_set1_epi8(static_cast<char>(sink));
+    __m512i s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a, s10 = a, s11 = a;
+    for (size_t i = 0; i < iterations; ++i) {
+        s0 = _mm512_dpbusd_epi32(s0, a, b);
+        s1 = _mm512_dpbusd_epi32(s1, a, b);
+        s2 = _mm512_dpbusd_epi32(s2, a, b);
+        s3 = _mm512_dpbusd_epi32(s3, a, b);
+        s4 = _mm512_dpbusd_epi32(s4, a, b);
+        s5 = _mm512_dpbusd_epi32(s5, a, b);
+        s6 = _mm512_dpbusd_epi32(s6, a, b);
+        s7 = _mm512_dpbusd_epi32(s7, a, b);
+        s8 = _mm512_dpbusd_epi32(s8, a, b);
+        s9 = _mm512_dpbusd_epi32(s9, a, b);
+        s10 = _mm512_dpbusd_epi32(s10, a, b);
+        s11 = _mm512_dpbusd_epi32(s11, a, b);
+        // Each sum stays a value of its own: equal ones would be computed once.
+        asm volatile("" : "+v"(s0), "+v"(s1), "+v"(s2), "+v"(s3), "+v"(s4), "+v"(s5));
+        asm volatile("" : "+v"(s6), "+v"(s7), "+v"(s8), "+v"(s9), "+v"(s10), "+v"(s11));
+    }
+    sink = 1.0F;
+    constexpr double kBytes = 64;
+    return 2.0 * kBytes * 12 * static_cast<double>(iterations);
+}
+#endif
+
 // Sum over threads of each one's best window, while all run.
-double multiplyAddRate(int threads) {
+template <class Work>
+double bestRate(int threads, const Work& work) {
     std::vector<double> best(static_cast<size_t>(threads), 0.0);
 #pragma omp parallel num_threads(threads)
     {
@@ -105,7 +138,7 @@ double multiplyAddRate(int threads) {
         double rate = 0;
         for (int window = 0; window < kFmaWindows; ++window) {
             const auto start = Clock::now();
-            const double operations = HWY_DYNAMIC_DISPATCH(MultiplyAdds)(kFmaIterations, sink);
+            const double operations = work(kFmaIterations, sink);
             rate = std::max(rate, operations / secondsSince(start));
         }
         // The sum is never negative; the test keeps it alive.
@@ -157,6 +190,20 @@ double bf16ProductRate(int threads) {
     return total;
 }
 
+double multiplyAddRate(int threads) {
+    return bestRate(
+        threads, [](size_t iterations, float& sink) { return HWY_DYNAMIC_DISPATCH(MultiplyAdds)(iterations, sink); });
+}
+
+double byteProductRate(int threads) {
+#if defined(__x86_64__)
+    const bool isAllowed = cpu::cpuFeatures().isa.starts_with("avx512") || cpu::cpuFeatures().isa.starts_with("amx");
+    if (isAllowed && __builtin_cpu_supports("avx512vnni")) return bestRate(threads, byteProducts);
+#endif
+    static_cast<void>(threads);
+    return 0;
+}
+
 }  // namespace
 
 double measureReadRate(int numThreads, size_t bytes) {
@@ -199,6 +246,7 @@ MachinePeak measureMachinePeak(int numThreads) {
     peak.f32GflopsOneThread = multiplyAddRate(1) * 1e-9;
     peak.f32Gflops = peak.threads == 1 ? peak.f32GflopsOneThread : multiplyAddRate(peak.threads) * 1e-9;
     peak.bf16Gflops = bf16ProductRate(peak.threads) * 1e-9;
+    peak.int8Gops = byteProductRate(peak.threads) * 1e-9;
     peak.memoryGbPerSecond = measureReadRate(peak.threads, kMemoryBytes) * 1e-9;
     return peak;
 }

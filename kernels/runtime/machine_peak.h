@@ -11,6 +11,7 @@ struct MachinePeak {
     double f32Gflops = 0;           // multiply-adds in registers, all threads
     double f32GflopsOneThread = 0;  // the same on one
     double bf16Gflops = 0;          // best matrix product; 0 where the processor has no bf16 arithmetic
+    double int8Gops = 0;            // byte dot products in registers (VNNI), all threads; 0 where there are none
     double memoryGbPerSecond = 0;   // reading a buffer far larger than the caches
     int threads = 0;
     std::string cpu;

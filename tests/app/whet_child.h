@@ -26,6 +26,7 @@ public:
     // The next line of its standard output; nothing at its end, or after `timeout`.
     std::optional<std::string> readLine(std::chrono::milliseconds timeout = std::chrono::minutes(5));
 
+    pid_t pid() const { return m_pid; }
     void signal(int number) const;
     // True if it ended within the time.
     bool endsWithin(std::chrono::duration<double> time) const;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A stand-in for the engine: the same command line, events and protocol, without a model. What a prompt says decides
-// what happens: "die" ends the process in the middle of an answer, "refuse" is answered with an error.
+// what happens: "die" ends the process in the middle of an answer, "refuse" is answered with an error. For benchmarks
+// the variable FAKE_BENCH does: "die", "refuse", "slow", or "at once" for an answer without progress.
 #include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -169,6 +171,74 @@ int runTrain(const std::map<std::string, std::string>& options) {
     return 0;
 }
 
+constexpr int kRecordedFigures = 36;
+constexpr const char* kPeak = R"({"f32_gflops": 100.0, "f32_gflops_one_thread": 55.0, "bf16_gflops": 150.0,
+    "memory_gb_per_s": 20.0, "threads": 2, "cpu": "Test CPU", "isa": "avx2"})";
+
+// Replays recorded figures, one a line.
+int runAttentionBench(const std::map<std::string, std::string>& options) {
+    const char* variable = std::getenv("FAKE_BENCH");
+    const std::string wish = variable ? variable : "";
+    if (wish == "refuse") {
+        std::cerr << "error: --dtype is 'f8', expected f32 or bf16" << std::endl;
+        return 2;
+    }
+    std::ofstream(options.at("--library") + "/bench.pid") << ::getpid();
+    std::ifstream recording(RECORDED_ATTENTION);
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (std::string line; std::getline(recording, line);) {
+        rows.push_back(nlohmann::ordered_json::parse(line));
+        if (wish == "at once") continue;
+        nlohmann::ordered_json progress = rows.back();
+        progress["done"] = rows.size();
+        progress["total"] = kRecordedFigures;
+        std::cout << progress.dump() << std::endl;
+        pauseMs(wish == "slow" ? 200 : 5);
+        if (wish == "die" && rows.size() == 4) std::abort();
+    }
+    std::cout << nlohmann::ordered_json{{"foreign_cpu", 0.25},
+                                        {"peak", nlohmann::json::parse(kPeak)},
+                                        {"attention", rows}}
+                     .dump(wish == "at once" ? 2 : -1)
+              << std::endl;
+    return 0;
+}
+
+int runGemmBench() {
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (const int tokens : {1, 512}) {
+        rows.push_back({{"pass", "forward"},
+                        {"dtype", "F32"},
+                        {"tokens", tokens},
+                        {"outputs", 2048},
+                        {"inputs", 1024},
+                        {"seconds", 0.001 * tokens},
+                        {"gflops", 50.0},
+                        {"percent_of_ceiling", 50.0},
+                        {"gb_per_s", 0.5}});
+    }
+    for (const char* pass : {"input_gradient", "weight_gradient"}) {
+        rows.push_back({{"pass", pass},
+                        {"dtype", "F32"},
+                        {"tokens", 512},
+                        {"outputs", 2048},
+                        {"inputs", 1024},
+                        {"seconds", 0.512},
+                        {"gflops", 20.0},
+                        {"percent_of_ceiling", 20.0},
+                        {"gb_per_s", 0.5}});
+    }
+    std::cout << nlohmann::ordered_json{{"peak", nlohmann::json::parse(kPeak)}, {"gemm", rows}}.dump(2) << std::endl;
+    return 0;
+}
+
+int runBench(const std::string& what, const std::map<std::string, std::string>& options) {
+    if (what == "attention") return runAttentionBench(options);
+    if (what == "gemm") return runGemmBench();
+    std::cout << kPeak;
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,10 +259,7 @@ int main(int argc, char** argv) {
                 "gpu": {"present": false, "reason": "no driver", "devices": []}, "ok": true})";
             return 0;
         }
-        if (command == "bench") {
-            std::cout << R"({"f32_gflops": 100.0, "memory_gb_per_s": 20.0})";
-            return 0;
-        }
+        if (command == "bench") return runBench(argc > 2 ? argv[2] : "", options);
         if (command == "eval") {
             const bool isTuned = options.contains("--adapter");
             std::cout << nlohmann::json{{"mean_nll", isTuned ? 0.5 : 2.5},

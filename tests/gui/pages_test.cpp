@@ -19,6 +19,7 @@
 #include "app/gui/pages/compare/prompt_editor.h"
 #include "app/gui/pages/data/data_page.h"
 #include "app/gui/pages/kernels/kernels_page.h"
+#include "app/gui/pages/kernels/profile_view.h"
 #include "app/gui/pages/runs/runs_page.h"
 #include "app/gui/pages/train/run_view.h"
 #include "app/gui/pages/train/train_page.h"
@@ -230,7 +231,7 @@ TEST(Pages, compareStreamsAndRecoversFromADeadEngine) {
     EXPECT_EQ(page.pane(1)->card(0)->strip().text(), "Once upon the hill.");
     // The kernels of the answer are on the Kernels page, too.
     auto& kernels = bench.page<KernelsPage>(PageId::Kernels);
-    EXPECT_EQ(kernels.model().rowCount(), 2);
+    EXPECT_EQ(kernels.profile().model().rowCount(), 2);
 }
 
 TEST(Pages, runsOverlaySelectedCurves) {

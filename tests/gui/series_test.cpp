@@ -70,6 +70,17 @@ TEST(Smoothing, ofAConstantIsTheConstant) {
     for (const QPointF& point : smoothed(flat, 0.9)) EXPECT_NEAR(point.y(), 2.5, 1e-12);
 }
 
+TEST(LogTicks, areRoundFewAndInside) {
+    EXPECT_EQ(logTicks(0.5, 200, 4), (QVector<double>{1, 10, 100}));
+    EXPECT_EQ(logTicks(1, 10, 8), (QVector<double>{1, 2, 5, 10}));
+    EXPECT_LE(logTicks(1e-6, 1e6, 4).size(), 4);
+    const QVector<double> narrow = logTicks(2.1, 4.9, 5);
+    EXPECT_GE(narrow.size(), 2);
+    EXPECT_GE(narrow.first(), 2.1);
+    EXPECT_LE(narrow.last(), 4.9);
+    EXPECT_TRUE(logTicks(0, 1, 4).isEmpty());
+}
+
 TEST(Units, readAsPeopleWriteThem) {
     EXPECT_EQ(formatBytes(4.12e9), "4.1 GB");
     EXPECT_EQ(formatBytes(512), "512 B");
@@ -77,6 +88,9 @@ TEST(Units, readAsPeopleWriteThem) {
     EXPECT_EQ(formatDuration(7505), "2 h 05 min");
     EXPECT_EQ(formatDuration(65), "1 min 05 s");
     EXPECT_EQ(formatDuration(0.64), "640 ms");
+    EXPECT_EQ(formatDuration(0.00085), "850 µs");
+    EXPECT_EQ(formatDuration(2.5e-6), "2.5 µs");
+    EXPECT_EQ(withoutZeros(formatDuration(0.001)), "1 ms");
     EXPECT_EQ(formatLearningRate(2e-4), "2e-4");
     EXPECT_EQ(formatPercent(0.41), "41 %");
     EXPECT_EQ(formatRate(12.3e9, QStringLiteral("FLOP")), "12.3 GFLOP/s");

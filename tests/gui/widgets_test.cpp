@@ -79,6 +79,29 @@ TEST(PlotView, exportsWhatItShows) {
     EXPECT_NEAR(rows[10].section(',', 2).toDouble(), 3.0 / 10 + 0.2, 1e-8);
 }
 
+TEST(PlotView, logarithmicAxesNameTheirTicksAndKeepTheData) {
+    const test::TemporaryFolder folder;
+    PlotView plot(QStringLiteral("Time"));
+    plot.setLogarithmic(true);
+    plot.setLogarithmicX(true);
+    QStringList asked;
+    plot.setFormats([&](double x) { return asked.append(QString::number(x)), QString::number(x); },
+                    [](double y) { return QString::number(y); });
+    plot.resize(600, 300);
+    plot.show();
+    plot.setSeries(
+        {{.name = QStringLiteral("flash"), .points = {{128, 0.001}, {512, 0}, {2048, 1.0}}, .hasMarks = true}});
+    test::spin(300);
+    EXPECT_FALSE(plot.grab().isNull());
+    // Ticks stand where points are; what has no logarithm is left out of the drawing and stays in the data.
+    EXPECT_TRUE(asked.contains(QStringLiteral("128")));
+    EXPECT_TRUE(asked.contains(QStringLiteral("2048")));
+    EXPECT_FALSE(asked.contains(QStringLiteral("512")));
+    const QString file = QString::fromStdString((folder / "plot.csv").string());
+    ASSERT_TRUE(plot.exportCsv(file));
+    EXPECT_EQ(test::readText(folder / "plot.csv").find("\"flash\",128,0.001\n") != std::string::npos, true);
+}
+
 TEST(PlotView, followsThePalette) {
     PlotView plot(QStringLiteral("Loss"));
     plot.setPalette(makePalette(tokens(ThemeKind::Dark)));

@@ -24,10 +24,14 @@ class Goals:
         self.table = pb.Table(arguments, ["figure", "reached", "goal", "met", "raw", "valid"])
 
     def answers(self, name, *words):
-        """Answers of all turns; nothing if the row is not wanted."""
+        """Answers of all turns; nothing if the row is not wanted or the engine refuses."""
         if not self.table.wants(name):
             return []
-        return [pb.run_whet(self.arguments, words) for _ in range(self.arguments.rounds)]
+        try:
+            return [pb.run_whet(self.arguments, words) for _ in range(self.arguments.rounds)]
+        except pb.Refused as refused:
+            self.table.refuse(name, refused)
+            return []
 
     def add(self, name, answers, values, goal, is_least, unit, raw):
         value = statistics.median(values)
@@ -96,18 +100,18 @@ class Goals:
     def attention(self, dtype):
         names = [f"attention {dtype}, flash over math, 2048 tokens, forward+backward",
                  f"attention {dtype}, flash peak, 4096 over 2048 tokens"]
-        if not any(self.table.wants(name) for name in names):
-            return
         words = ["attention", "--head-dim", 64, "--heads", 8, "--kv-heads", 4, "--dtype", dtype, "--backward"]
-        flash = [pb.run_whet(self.arguments, [*words, "--tokens", "2048,4096", "--backend", "flash"])
-                 for _ in range(self.arguments.rounds)]
-        math = [pb.run_whet(self.arguments, [*words, "--tokens", "2048", "--backend", "math"])
-                for _ in range(self.arguments.rounds)]
-        fast = statistics.median(answer["attention"][0]["seconds"] for answer in flash)
-        slow = statistics.median(answer["attention"][0]["seconds"] for answer in math)
-        peaks = [row["peak_bytes"] for row in flash[0]["attention"]]
-        self.add(names[0], flash + math, [slow / fast], 3, True, "x", f"{1e3 * fast:.1f} against {1e3 * slow:.1f} ms")
-        self.add(names[1], flash, [peaks[1] / peaks[0]], 2.2, False, "x", f"{peaks[1] / 1e6:.1f} over {peaks[0] / 1e6:.1f} MB")
+        flash = self.answers(names[1], *words, "--tokens", "2048,4096", "--backend", "flash")
+        math = self.answers(names[0], *words, "--tokens", "2048", "--backend", "math")
+        if flash and math:
+            fast = statistics.median(answer["attention"][0]["seconds"] for answer in flash)
+            slow = statistics.median(answer["attention"][0]["seconds"] for answer in math)
+            self.add(names[0], flash + math, [slow / fast], 3, True, "x",
+                     f"{1e3 * fast:.1f} against {1e3 * slow:.1f} ms")
+        if flash:
+            peaks = [row["peak_bytes"] for row in flash[0]["attention"]]
+            self.add(names[1], flash, [peaks[1] / peaks[0]], 2.2, False, "x",
+                     f"{peaks[1] / 1e6:.1f} over {peaks[0] / 1e6:.1f} MB")
 
 
 def main():

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a prompt and generating against llama.cpp, through its Python binding's C interface.
 
-    inference_peer.py --whet build/release/bin/whet --venv /tmp/peers --csv docs/benchmarks/inference_peers.csv
+    inference_peer.py --whet build/release/bin/whet --venv peers --csv docs/benchmarks/inference_peers.csv
     inference_peer.py --whet build/release/bin/whet --only 'decode q8_0'
 
 Both sides run the same shape with random weights: a prompt of 512 tokens at once, or new tokens of one sequence after a
@@ -12,9 +12,11 @@ turns. Prints a table in Markdown; a row is marked invalid where other programs 
 """
 
 import ctypes
+import itertools
 import json
 import pathlib
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -172,39 +174,45 @@ def run_row(arguments, python, config, path, shape, task, dtype):
     return ours, peers, fastest, both.turns[0]["version"]
 
 
-def make_models(arguments, python, configs, shape, dtype, folder):
+def make_model(arguments, python, configs, shape, dtype, folder):
     path = folder / f"{shape}-{dtype}.gguf"
     if not path.exists():
         request = {"write": str(path), "config": configs[shape], "dtype": dtype}
-        pb.subprocess.run([python, __file__, "--worker", json.dumps(request)], check=True)
+        subprocess.run([python, __file__, "--worker", json.dumps(request)], check=True)
     return path
+
+
+def add_row(table, arguments, python, configs, folder, shape, task, dtype):
+    path = make_model(arguments, python, configs, shape, dtype, folder)
+    ours, peers, fastest, version = run_row(arguments, python, configs[shape], path, shape, task, dtype)
+    peer = peers[fastest]
+    why = pb.validity(ours, peer)
+    ceiling = statistics.median(turn["percent_of_ceiling"] for turn in ours.turns)
+    on, off = peers["flash"].rate, peers["no flash"].rate
+    name = f"{shape} {task} {dtype}"
+    table.add([name, f"{ours.rate:.1f}", f"{peer.rate:.1f}", f"{ours.rate / peer.rate:.2f}", f"{on:.1f} / {off:.1f}",
+               f"{ceiling:.0f} %", why or "yes"],
+              {**pb.origin(arguments, ours.turns[0], f"{version}, {fastest}"), "row": name,
+               "tokens": tokens_of(task, arguments), "whet_tokens_per_second": f"{ours.rate:.2f}",
+               "peer_flash_tokens_per_second": f"{on:.2f}", "peer_plain_tokens_per_second": f"{off:.2f}",
+               "ratio": f"{ours.rate / peer.rate:.3f}", "whet_spread": f"{ours.spread:.3f}",
+               "peer_spread": f"{peer.spread:.3f}", "whet_foreign_cpu": f"{ours.foreign:.3f}",
+               "peer_foreign_cpu": f"{peer.foreign:.3f}", "percent_of_ceiling": f"{ceiling:.1f}", "valid": not why,
+               "why": why})
 
 
 def run_table(arguments, python, folder):
     configs = pb.run_json([arguments.whet, "bench", "configs", "--json"], pb.environment(arguments.threads))
     table = pb.Table(arguments, ["inference", "whet tok/s", "llama.cpp tok/s", "ratio", "flash on / off",
                                  "of our ceiling", "valid"])
-    for shape in SHAPES:
-        for dtype in DTYPES:
-            for task in TASKS:
-                name = f"{shape} {task} {dtype}"
-                if not table.wants(name):
-                    continue
-                path = make_models(arguments, python, configs, shape, dtype, folder)
-                ours, peers, fastest, version = run_row(arguments, python, configs[shape], path, shape, task, dtype)
-                peer = peers[fastest]
-                why = pb.validity(ours, peer)
-                ceiling = statistics.median(turn["percent_of_ceiling"] for turn in ours.turns)
-                on, off = peers["flash"].rate, peers["no flash"].rate
-                table.add([name, f"{ours.rate:.1f}", f"{peer.rate:.1f}", f"{ours.rate / peer.rate:.2f}",
-                           f"{on:.1f} / {off:.1f}", f"{ceiling:.0f} %", why or "yes"],
-                          {**pb.origin(arguments, ours.turns[0], f"{version}, {fastest}"), "row": name,
-                           "tokens": tokens_of(task, arguments), "whet_tokens_per_second": f"{ours.rate:.2f}",
-                           "peer_flash_tokens_per_second": f"{on:.2f}", "peer_plain_tokens_per_second": f"{off:.2f}",
-                           "ratio": f"{ours.rate / peer.rate:.3f}", "whet_spread": f"{ours.spread:.3f}",
-                           "peer_spread": f"{peer.spread:.3f}", "whet_foreign_cpu": f"{ours.foreign:.3f}",
-                           "peer_foreign_cpu": f"{peer.foreign:.3f}", "percent_of_ceiling": f"{ceiling:.1f}",
-                           "valid": not why, "why": why})
+    for shape, dtype, task in itertools.product(SHAPES, DTYPES, TASKS):
+        name = f"{shape} {task} {dtype}"
+        if not table.wants(name):
+            continue
+        try:
+            add_row(table, arguments, python, configs, folder, shape, task, dtype)
+        except pb.Refused as refused:
+            table.refuse(name, refused)
 
 
 def main():

@@ -92,10 +92,16 @@ def environment(threads, extra=None):
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), **(extra or {})}
 
 
+class Refused(Exception):
+    """One side cannot do what a row asks for."""
+
+
 def run_json(command, env, under=""):
-    done = subprocess.run([*shlex.split(under), *map(str, command)], env=env, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([*shlex.split(under), *map(str, command)], env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"{shlex.join(map(str, command))}: exit code {done.returncode}")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise Refused(f"{pathlib.Path(str(command[0])).name}: {lines[-1]}")
     return json.loads(done.stdout)
 
 
@@ -191,20 +197,22 @@ def origin(arguments, answer, peer):
 
 
 class Table:
-    """Rows of one comparison: printed as they come, kept at the end."""
+    """Rows of one comparison: printed and kept as they come."""
 
     def __init__(self, arguments, columns):
         self.arguments = arguments
-        self.rows = []
+        self.width = len(columns)
         print(f"{processor()} ({vector_flags()}), {arguments.threads} threads, "
               f"{datetime.date.today():%d %B %Y}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
 
     def wants(self, name):
         return not self.arguments.only or any(text in name for text in self.arguments.only)
 
+    def refuse(self, name, reason):
+        print(f"| {name} | {reason} |{' |' * (self.width - 2)}", flush=True)
+
     def add(self, cells, kept):
         print(f"| {' | '.join(cells)} |", flush=True)
-        self.rows.append(kept)
         if self.arguments.csv:
             append_csv(self.arguments.csv, [kept])
 

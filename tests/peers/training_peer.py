@@ -3,7 +3,7 @@
 """Training speed against PyTorch: transformers with scaled-dot-product attention, fused AdamW, bf16 by autocast, LoRA
 by peft.
 
-    training_peer.py --whet build/release/bin/whet --venv /tmp/peers --csv docs/benchmarks/training_peers.csv
+    training_peer.py --whet build/release/bin/whet --venv peers --csv docs/benchmarks/training_peers.csv
     training_peer.py --whet build/release/bin/whet --only '135m lora' --rounds 3
 
 Both sides train the same shape with random weights on one sequence of random tokens: forward, loss on all tokens,
@@ -106,7 +106,11 @@ def main():
         name = " ".join(part for part in row if part)
         if not table.wants(name):
             continue
-        ours, peer, variant = run_row(arguments, python, configs, row)
+        try:
+            ours, peer, variant = run_row(arguments, python, configs, row)
+        except pb.Refused as refused:
+            table.refuse(name, refused)
+            continue
         why = pb.validity(ours, peer)
         first = ours.turns[0]
         roof = pb.statistics.median(turn["percent_of_roof"] for turn in ours.turns)

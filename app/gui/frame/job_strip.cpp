@@ -21,6 +21,7 @@ const QString kDataKey = QStringLiteral("data");
 const QString kEvaluateKey = QStringLiteral("evaluate");
 const QString kExportKey = QStringLiteral("export");
 const QString kPeakKey = QStringLiteral("peak");
+const QString kLabKey = QStringLiteral("lab");
 const QString kLaunchKey = QStringLiteral("launch");
 
 }  // namespace
@@ -43,11 +44,18 @@ JobStrip::JobStrip(Workbench& workbench, QWidget* parent) : QFrame(parent), m_wo
     m_idle = makeLabel(tr("Nothing is running."), QStringLiteral("muted"));
     m_idle->setFixedHeight(28);
     m_layout->addWidget(m_idle);
-    auto* timer = new QTimer(this);
-    timer->setInterval(kRefreshMs);
-    connect(timer, &QTimer::timeout, this, &JobStrip::refresh);
-    timer->start();
+    // Jobs announce their start; while one runs the strip looks by itself, and without jobs nothing ticks.
+    m_timer = new QTimer(this);
+    m_timer->setInterval(kRefreshMs);
+    connect(m_timer, &QTimer::timeout, this, &JobStrip::refresh);
     connect(&workbench.runs(), &RunsModel::refreshed, this, &JobStrip::refresh);
+    connect(&workbench.launcher(), &RunLauncher::launched, this, &JobStrip::refresh);
+    connect(&workbench.compare(), &CompareModel::updated, this, &JobStrip::refresh);
+    connect(&workbench.data(), &DataModel::loadingStarted, this, &JobStrip::refresh);
+    connect(&workbench.evaluate(), &EvaluateModel::progressed, this, &JobStrip::refresh);
+    connect(&workbench.exporter(), &ExportModel::started, this, &JobStrip::refresh);
+    connect(&workbench.machine(), &MachineModel::changed, this, &JobStrip::refresh);
+    connect(&workbench.lab(), &KernelLabModel::updated, this, &JobStrip::refresh);
     refresh();
 }
 
@@ -72,6 +80,13 @@ QList<JobLine> JobStrip::collect() const {
     if (m_workbench.exporter().isRunning()) out.append({kExportKey, tr("Export"), m_workbench.exporter().folder()});
     if (m_workbench.machine().isMeasuring())
         out.append({kPeakKey, tr("Measuring this machine"), tr("Ceilings for the roofline"), -1, {}, {}, false});
+    if (const KernelLabModel& lab = m_workbench.lab(); lab.isRunning()) {
+        const double fraction =
+            lab.total() > 0 && lab.done() > 0 ? static_cast<double>(lab.done()) / static_cast<double>(lab.total()) : -1;
+        const bool isAttention = lab.job() == KernelLabModel::Job::Attention;
+        out.append({kLabKey, isAttention ? tr("Measuring attention") : tr("Measuring matrix products"), lab.phase(),
+                    fraction});
+    }
     return out;
 }
 
@@ -90,6 +105,10 @@ void JobStrip::refresh() {
         delete row;
     }
     m_idle->setVisible(m_rows.isEmpty());
+    if (m_rows.isEmpty())
+        m_timer->stop();
+    else if (!m_timer->isActive())
+        m_timer->start();
 }
 
 JobStrip::Row* JobStrip::makeRow(const JobLine& job) {
@@ -138,6 +157,7 @@ void JobStrip::fill(Row& row, const JobLine& job) {
 void JobStrip::stop(const QString& key) {
     if (key == kCompareKey) return m_workbench.compare().cancel();
     if (key == kEvaluateKey) return m_workbench.evaluate().cancel();
+    if (key == kLabKey) return m_workbench.lab().stop();
     if (key == kExportKey) return m_workbench.exporter().cancel();
     try {
         core::RunFolder::open(key.toStdString()).requestStop();

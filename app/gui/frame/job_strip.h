@@ -9,6 +9,7 @@
 class QLabel;
 class QProgressBar;
 class QPushButton;
+class QTimer;
 class QVBoxLayout;
 
 namespace wb::app {
@@ -52,6 +53,7 @@ private:
     Workbench& m_workbench;
     QVBoxLayout* m_layout = nullptr;
     QLabel* m_idle = nullptr;
+    QTimer* m_timer = nullptr;
     QMap<QString, Row*> m_rows;
 };
 

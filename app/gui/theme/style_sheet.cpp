@@ -19,6 +19,7 @@ QScrollArea > QWidget > QWidget { background: transparent; }
 
 QLabel[role="title"] { font-size: 18pt; font-weight: 600; }
 QLabel[role="section"] { font-size: 13pt; font-weight: 600; }
+QLabel[role="strong"] { font-weight: 600; }
 QLabel[role="muted"] { color: @textMuted; }
 QLabel[role="error"] { color: @error; }
 QLabel[role="warn"] { color: @warn; }
@@ -105,7 +106,7 @@ QTableView::item:focus { border: none; }
 QListView::item { padding: 4px 8px; }
 QListView::item:selected { background: @selection; color: @text; }
 QHeaderView { background: @raised; border: none; }
-QHeaderView::section { background: @raised; color: @textMuted; border: none; border-bottom: 1px solid @line; padding: 6px 9px; font-weight: 400; }
+QHeaderView::section { background: @raised; color: @textMuted; border: none; border-bottom: 1px solid @line; padding: 6px 0px 6px 8px; font-weight: 400; }
 QHeaderView::up-arrow { image: url(:/icons/control-up.svg); width: 10px; height: 10px; }
 QHeaderView::down-arrow { image: url(:/icons/control-down.svg); width: 10px; height: 10px; }
 QTableCornerButton::section { background: @raised; border: none; }

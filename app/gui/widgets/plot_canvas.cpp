@@ -6,6 +6,7 @@
 #include <QMouseEvent>
 #include <QValueAxis>
 #include <algorithm>
+#include <cmath>
 
 #include "app/gui/theme/theme.h"
 #include "app/gui/widgets/plot_view.h"
@@ -48,6 +49,62 @@ double PlotCanvas::xAt(const QPointF& position) const {
     return m_owner.m_xAxis->min() + fraction * (m_owner.m_xAxis->max() - m_owner.m_xAxis->min());
 }
 
+double PlotCanvas::xPosition(double x) const {
+    const QRectF area = chart()->plotArea();
+    const QValueAxis& axis = *m_owner.m_xAxis;
+    const double at = m_owner.m_isLogarithmicX ? std::log10(x) : x;
+    return area.left() + (at - axis.min()) / (axis.max() - axis.min()) * area.width();
+}
+
+void PlotCanvas::drawBackground(QPainter* painter, const QRectF& rect) {
+    QChartView::drawBackground(painter, rect);
+    painter->save();
+    painter->setFont(m_owner.m_xAxis->labelsFont());
+    if (m_owner.m_isLogarithmic) drawYTicks(*painter);
+    if (m_owner.m_isLogarithmicX) drawXTicks(*painter);
+    painter->restore();
+}
+
+void PlotCanvas::drawYTicks(QPainter& painter) const {
+    const Tokens& theme = tokensOf(palette());
+    const QRectF area = chart()->plotArea();
+    const QValueAxis& axis = *m_owner.m_leftAxis;
+    const int line = painter.fontMetrics().height();
+    painter.setPen(theme.line);
+    painter.drawLine(area.topLeft(), area.bottomLeft());
+    for (const double tick : m_owner.yTicks()) {
+        const double y = area.bottom() - (std::log10(tick) - axis.min()) / (axis.max() - axis.min()) * area.height();
+        painter.setPen(theme.sunken);
+        painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y));
+        painter.setPen(theme.textMuted);
+        painter.drawText(QRectF(0, y - line / 2.0, area.left() - 6, line), Qt::AlignRight | Qt::AlignVCenter,
+                         m_owner.yText(tick));
+    }
+}
+
+void PlotCanvas::drawXTicks(QPainter& painter) const {
+    const Tokens& theme = tokensOf(palette());
+    const QRectF area = chart()->plotArea();
+    const int line = painter.fontMetrics().height();
+    painter.setPen(theme.line);
+    painter.drawLine(area.bottomLeft(), area.bottomRight());
+    double taken = -INFINITY;
+    for (const double tick : m_owner.xTicks()) {
+        const double x = xPosition(tick);
+        if (x < area.left() - 1 || x > area.right() + 1) continue;
+        painter.setPen(theme.line);
+        painter.drawLine(QPointF(x, area.bottom()), QPointF(x, area.bottom() + 4));
+        const QString text = m_owner.xText(tick);
+        const double half = painter.fontMetrics().horizontalAdvance(text) / 2.0;
+        if (x - half < taken + 4) continue;
+        taken = x + half;
+        painter.setPen(theme.textMuted);
+        painter.drawText(QRectF(x - half - 2, area.bottom() + 5, 2 * half + 4, line), Qt::AlignCenter, text);
+    }
+    painter.drawText(QRectF(area.left(), area.bottom() + 6 + line, area.width(), line), Qt::AlignCenter,
+                     m_owner.m_xTitle);
+}
+
 void PlotCanvas::drawForeground(QPainter* painter, const QRectF&) {
     painter->save();
     painter->setRenderHint(QPainter::Antialiasing);
@@ -70,7 +127,7 @@ void PlotCanvas::drawLowest(QPainter& painter) const {
         const PlotSeries& series = m_owner.m_series[i];
         const auto lowest = series.marksLowest ? lowestPoint(series.points) : std::nullopt;
         if (!lowest) continue;
-        const QPointF at = chart()->mapToPosition(*lowest, m_owner.m_lines[i]);
+        const QPointF at = chart()->mapToPosition(m_owner.placed(series, *lowest), m_owner.m_lines[i]);
         if (!area.adjusted(-1, -1, 1, 1).contains(at)) continue;
         const QColor color = plotColor(series, palette());
         painter.setPen(QPen(color, 2));
@@ -94,22 +151,23 @@ void PlotCanvas::drawCrosshair(QPainter& painter) const {
     const Tokens& theme = tokensOf(palette());
     const QRectF area = chart()->plotArea();
     if (!area.contains(*m_mouse)) return;
-    const double x = xAt(*m_mouse);
+    const double x = m_owner.crosshairX(xAt(*m_mouse));
+    const double mark = xPosition(x);
     painter.setPen(QPen(theme.textMuted, 1, Qt::DotLine));
-    painter.drawLine(QPointF(m_mouse->x(), area.top()), QPointF(m_mouse->x(), area.bottom()));
+    painter.drawLine(QPointF(mark, area.top()), QPointF(mark, area.bottom()));
 
     QVector<QPair<QColor, QString>> rows{
-        {theme.textMuted, QStringLiteral("%1 %2").arg(m_owner.m_xTitle).arg(x, 0, 'f', 0)}};
+        {theme.textMuted, QStringLiteral("%1 %2").arg(m_owner.m_xTitle, m_owner.xText(x))}};
     for (int i = 0; i < m_owner.m_series.size() && i < m_owner.m_lines.size(); ++i) {
         const PlotSeries& series = m_owner.m_series[i];
         const auto point = series.isFaint ? std::nullopt : nearestPoint(series.points, x);
-        if (!point) continue;
-        const QPointF at = chart()->mapToPosition(*point, m_owner.m_lines[i]);
+        if (!point || !m_owner.isDrawn(series, *point)) continue;
+        const QPointF at = chart()->mapToPosition(m_owner.placed(series, *point), m_owner.m_lines[i]);
         painter.setPen(Qt::NoPen);
         painter.setBrush(plotColor(series, palette()));
         if (area.contains(at)) painter.drawEllipse(at, 3, 3);
         rows.append(
-            {plotColor(series, palette()), QStringLiteral("%1  %2").arg(series.name, formatMetric(point->y()))});
+            {plotColor(series, palette()), QStringLiteral("%1  %2").arg(series.name, m_owner.yText(point->y()))});
     }
     int width = 0;
     for (const auto& [color, text] : rows) width = std::max(width, painter.fontMetrics().horizontalAdvance(text));

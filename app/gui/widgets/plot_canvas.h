@@ -8,7 +8,8 @@ namespace wb::app {
 
 class PlotView;
 
-// The chart's surface: crosshair, lowest-point rings and the empty text are painted over it; wheel zooms, drag pans.
+// The chart's surface: crosshair, lowest-point rings and the empty text are painted over it,
+// the ticks of logarithmic axes under it; wheel zooms, drag pans.
 class PlotCanvas : public QChartView {
     Q_OBJECT
 
@@ -16,6 +17,7 @@ public:
     PlotCanvas(QChart* chart, PlotView& owner);
 
 protected:
+    void drawBackground(QPainter* painter, const QRectF& rect) override;
     void drawForeground(QPainter* painter, const QRectF& rect) override;
     void mouseMoveEvent(QMouseEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
@@ -26,9 +28,12 @@ protected:
     void keyPressEvent(QKeyEvent* event) override;
 
 private:
+    void drawXTicks(QPainter& painter) const;
+    void drawYTicks(QPainter& painter) const;
     void drawLowest(QPainter& painter) const;
     void drawCrosshair(QPainter& painter) const;
-    double xAt(const QPointF& position) const;
+    double xAt(const QPointF& position) const;  // on the axis, which may carry logarithms
+    double xPosition(double x) const;           // of a number of the data
 
     PlotView& m_owner;
     std::optional<QPointF> m_mouse;

@@ -11,7 +11,6 @@
 #include <QLabel>
 #include <QLegend>
 #include <QLineSeries>
-#include <QLogValueAxis>
 #include <QMenu>
 #include <QSvgGenerator>
 #include <QTextStream>
@@ -25,12 +24,19 @@
 #include "app/gui/widgets/plot_legend.h"
 #include "app/gui/widgets/ui.h"
 #include "app/models/series.h"
+#include "app/models/units.h"
 
 namespace wb::app {
 
 namespace {
 
 constexpr int kRebuildMs = 100;  // ten repaints a second at most
+
+QFont smallFont() {
+    QFont small = bodyFont();
+    small.setPointSizeF(8.5);
+    return small;
+}
 
 }  // namespace
 
@@ -44,10 +50,7 @@ PlotView::PlotView(const QString& title, QWidget* parent) : QWidget(parent), m_t
     auto* header = new QHBoxLayout;
     header->setContentsMargins(metrics::kGrid, metrics::kGrid / 2, metrics::kGrid / 2, 0);
     header->setSpacing(metrics::kGap);
-    m_titleLabel = makeLabel(title);
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    m_titleLabel->setFont(bold);
+    m_titleLabel = makeLabel(title, QStringLiteral("strong"));
     m_legend = new PlotLegend(*this);
     m_menuButton = makeIconButton(QStringLiteral("more"), tr("Chart options: %1").arg(title));
     connect(m_menuButton, &QToolButton::clicked, this, &PlotView::showMenu);
@@ -59,13 +62,11 @@ PlotView::PlotView(const QString& title, QWidget* parent) : QWidget(parent), m_t
     m_canvas = new PlotCanvas(m_chart, *this);
     layout->addWidget(m_canvas, 1);
     m_chart->legend()->hide();
-    m_chart->setMargins(QMargins(0, 0, metrics::kGrid, 0));
     m_chart->layout()->setContentsMargins(0, 0, 0, 0);
-    m_chart->setBackgroundRoundness(0);
+    m_chart->setBackgroundVisible(false);  // the canvas paints the ground: ticks of logarithmic axes lie on it
     m_xAxis = new QValueAxis(this);
     m_rightAxis = new QValueAxis(this);
-    auto* left = new QValueAxis(this);
-    m_leftAxis = left;
+    m_leftAxis = new QValueAxis(this);
     m_chart->addAxis(m_xAxis, Qt::AlignBottom);
     m_chart->addAxis(m_leftAxis, Qt::AlignLeft);
     m_chart->addAxis(m_rightAxis, Qt::AlignRight);
@@ -98,18 +99,70 @@ void PlotView::setSeries(QVector<PlotSeries> series) {
 void PlotView::setLogarithmic(bool isLogarithmic) {
     if (m_isLogarithmic == isLogarithmic) return;
     m_isLogarithmic = isLogarithmic;
-    for (QLineSeries* line : m_lines) m_chart->removeSeries(line), line->deleteLater();
-    m_lines.clear();
-    m_chart->removeAxis(m_leftAxis);
-    m_leftAxis->deleteLater();
-    if (isLogarithmic) {
-        m_leftAxis = new QLogValueAxis(this);
-    } else {
-        m_leftAxis = new QValueAxis(this);
-    }
-    m_chart->addAxis(m_leftAxis, Qt::AlignLeft);
     m_styleIsStale = true;
     schedule();
+}
+
+void PlotView::setLogarithmicX(bool isLogarithmic) {
+    if (m_isLogarithmicX == isLogarithmic) return;
+    m_isLogarithmicX = isLogarithmic;
+    m_zoom.reset();
+    m_styleIsStale = true;
+    schedule();
+}
+
+void PlotView::setFormats(PlotFormat x, PlotFormat y) {
+    m_xFormat = std::move(x);
+    m_yFormat = std::move(y);
+    schedule();
+}
+
+void PlotView::setHeading(const QString& heading) {
+    m_titleLabel->setText(heading);
+}
+
+QWidget* PlotView::takeLegend() {
+    m_legend->setParent(nullptr);
+    m_legend->setShowsValues(false);  // of which chart?
+    return m_legend;
+}
+
+void PlotView::hideLegend() {
+    m_legend->hide();
+}
+
+double PlotView::crosshairX(double axisX) const {
+    const QVector<double> ticks = xTicks();
+    if (ticks.isEmpty()) return axisX;
+    return *std::min_element(ticks.begin(), ticks.end(), [axisX](double a, double b) {
+        return std::abs(std::log10(a) - axisX) < std::abs(std::log10(b) - axisX);
+    });
+}
+
+QString PlotView::xText(double x) const {
+    return m_xFormat ? m_xFormat(x) : QString::number(x, 'f', 0);
+}
+
+QString PlotView::yText(double y) const {
+    return m_yFormat ? m_yFormat(y) : formatMetric(y);
+}
+
+bool PlotView::isDrawn(const PlotSeries& series, const QPointF& point) const {
+    return std::isfinite(point.y()) && !(m_isLogarithmicX && point.x() <= 0) &&
+           !(m_isLogarithmic && !series.isOnRightAxis && point.y() <= 0);
+}
+
+QPointF PlotView::placed(const PlotSeries& series, const QPointF& point) const {
+    return {m_isLogarithmicX ? std::log10(point.x()) : point.x(),
+            m_isLogarithmic && !series.isOnRightAxis ? std::log10(point.y()) : point.y()};
+}
+
+QVector<QPointF> PlotView::placedPoints(const PlotSeries& series) const {
+    if (!m_isLogarithmicX && !(m_isLogarithmic && !series.isOnRightAxis)) return series.points;
+    QVector<QPointF> out;
+    for (const QPointF& point : series.points)
+        if (isDrawn(series, point)) out.append(placed(series, point));
+    return out;
 }
 
 void PlotView::resetZoom() {
@@ -121,25 +174,30 @@ void PlotView::schedule() {
     if (!m_timer->isActive()) m_timer->start(kRebuildMs);
 }
 
+// In the units of the axes.
 QRectF PlotView::dataBounds(bool onRightAxis) const {
     double xMin = INFINITY, xMax = -INFINITY, yMin = INFINITY, yMax = -INFINITY;
     for (const PlotSeries& series : m_series) {
-        if (series.points.isEmpty()) continue;
-        xMin = std::min(xMin, series.points.first().x());
-        xMax = std::max(xMax, series.points.last().x());
+        for (const QPointF& end : {series.points.value(0), series.points.value(series.points.size() - 1)}) {
+            if (series.points.isEmpty() || (m_isLogarithmicX && end.x() <= 0)) continue;
+            const double x = m_isLogarithmicX ? std::log10(end.x()) : end.x();
+            xMin = std::min(xMin, x);
+            xMax = std::max(xMax, x);
+        }
     }
     if (m_zoom) std::tie(xMin, xMax) = std::pair(m_zoom->first, m_zoom->second);
     for (const PlotSeries& series : m_series) {
         if (series.isOnRightAxis != onRightAxis) continue;
         for (const QPointF& point : series.points) {
-            if (point.x() < xMin || point.x() > xMax || !std::isfinite(point.y())) continue;
-            if (m_isLogarithmic && !onRightAxis && point.y() <= 0) continue;
-            yMin = std::min(yMin, point.y());
-            yMax = std::max(yMax, point.y());
+            if (!isDrawn(series, point)) continue;
+            const QPointF at = placed(series, point);
+            if (at.x() < xMin || at.x() > xMax) continue;
+            yMin = std::min(yMin, at.y());
+            yMax = std::max(yMax, at.y());
         }
     }
     if (!(xMax > xMin)) xMin = std::isfinite(xMin) ? xMin : 0, xMax = xMin + 1;
-    if (!(yMax >= yMin)) yMin = m_isLogarithmic && !onRightAxis ? 0.1 : 0, yMax = 1;
+    if (!(yMax >= yMin)) yMin = m_isLogarithmic && !onRightAxis ? -1 : 0, yMax = yMin + 1;
     return {QPointF(xMin, yMin), QPointF(xMax, yMax)};
 }
 
@@ -153,6 +211,12 @@ void PlotView::moveAxis(QValueAxis& axis, double low, double high, double step) 
     axis.setTickInterval(step);
 }
 
+void PlotView::applyLogRange(QValueAxis& axis, double low, double high, double padding) {
+    axis.setTickType(QValueAxis::TicksFixed);  // the canvas paints the ticks
+    axis.setTickCount(2);
+    axis.setRange(low - padding, high + padding);
+}
+
 void PlotView::applyRange() {
     const auto setTicks = [](QValueAxis* axis, double low, double high, int wanted) {
         const double span = high > low ? high - low : std::max(std::abs(high), 1e-9);
@@ -163,17 +227,51 @@ void PlotView::applyRange() {
         moveAxis(*axis, bottom, std::max(std::ceil(high / step) * step, bottom + step), step);
     };
     const QRectF bounds = dataBounds(false);
-    const double xStep = niceTickStep(bounds.width(), std::max(3, width() / 75));
-    m_xAxis->setLabelFormat(QStringLiteral("%.0f"));
-    moveAxis(*m_xAxis, bounds.left(), bounds.right(), std::max(xStep, 1.0));
-    const int rows = std::max(2, height() / 60);
-    if (auto* axis = qobject_cast<QValueAxis*>(m_leftAxis)) setTicks(axis, bounds.top(), bounds.bottom(), rows);
-    if (auto* axis = qobject_cast<QLogValueAxis*>(m_leftAxis)) {
-        axis->setRange(bounds.top() * 0.9, bounds.bottom() * 1.1);
-        axis->setLabelFormat(QStringLiteral("%.2g"));
+    if (m_isLogarithmicX) {
+        applyLogRange(*m_xAxis, bounds.left(), bounds.right(), m_zoom ? 0 : 0.04 * bounds.width());
+    } else {
+        const double xStep = niceTickStep(bounds.width(), std::max(3, width() / 75));
+        m_xAxis->setLabelFormat(QStringLiteral("%.0f"));
+        moveAxis(*m_xAxis, bounds.left(), bounds.right(), std::max(xStep, 1.0));
     }
+    const int rows = std::max(2, height() / 60);
+    if (m_isLogarithmic)
+        applyLogRange(*m_leftAxis, bounds.top(), bounds.bottom(), 0.05 * std::max(1.0, bounds.height()));
+    else
+        setTicks(m_leftAxis, bounds.top(), bounds.bottom(), rows);
     const QRectF right = dataBounds(true);
     setTicks(m_rightAxis, right.top(), right.bottom(), rows);
+    applyMargins();
+}
+
+// Room for what the canvas paints in place of the axes' own labels.
+void PlotView::applyMargins() {
+    QMargins margins(0, 0, metrics::kGrid, 0);
+    const QFontMetrics font(smallFont());
+    if (m_isLogarithmic) {
+        int width = 0;
+        for (const double tick : yTicks()) width = std::max(width, font.horizontalAdvance(yText(tick)));
+        margins.setLeft(width + metrics::kGrid);
+        margins.setTop(font.height() / 2);
+    }
+    if (m_isLogarithmicX) margins.setBottom((m_xTitle.isEmpty() ? 1 : 2) * font.height() + metrics::kGrid);
+    m_chart->setMargins(margins);
+}
+
+QVector<double> PlotView::yTicks() const {
+    if (!m_isLogarithmic) return {};
+    return logTicks(std::pow(10.0, m_leftAxis->min()), std::pow(10.0, m_leftAxis->max()), std::max(2, height() / 40));
+}
+
+QVector<double> PlotView::xTicks() const {
+    QVector<double> out;
+    if (!m_isLogarithmicX) return out;
+    for (const PlotSeries& series : m_series)
+        for (const QPointF& point : series.points)
+            if (isDrawn(series, point)) out.append(point.x());
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
 }
 
 void PlotView::rebuild() {
@@ -193,7 +291,7 @@ void PlotView::rebuild() {
             m_lines[i]->attachAxis(m_xAxis);
         }
         QLineSeries* line = m_lines[i];
-        QAbstractAxis* wanted = series.isOnRightAxis ? m_rightAxis : m_leftAxis;
+        QValueAxis* wanted = series.isOnRightAxis ? m_rightAxis : m_leftAxis;
         if (!line->attachedAxes().contains(wanted)) {
             for (QAbstractAxis* axis : line->attachedAxes())
                 if (axis != m_xAxis) line->detachAxis(axis);
@@ -204,34 +302,32 @@ void PlotView::rebuild() {
         line->setPen(QPen(color, series.isFaint ? 1.0 : 1.6, series.isDashed ? Qt::DashLine : Qt::SolidLine));
         line->setPointsVisible(series.hasMarks && series.points.size() <= 60);
         line->setMarkerSize(5);
-        QVector<QPointF> shown = decimateMinMax(series.points, m_xAxis->min(), m_xAxis->max(), pixels);
-        if (m_isLogarithmic && !series.isOnRightAxis) shown.removeIf([](const QPointF& p) { return p.y() <= 0; });
-        line->replace(shown);
+        line->replace(decimateMinMax(placedPoints(series), m_xAxis->min(), m_xAxis->max(), pixels));
     }
-    static_cast<PlotLegend*>(m_legend)->refresh();
+    m_legend->refresh();
     m_canvas->viewport()->update();
 }
 
 void PlotView::restyle() {
     m_styleIsStale = false;
     const Tokens& theme = tokensOf(palette());
-    m_chart->setBackgroundBrush(theme.raised);
-    m_chart->setBackgroundPen(Qt::NoPen);
     m_canvas->setBackgroundBrush(theme.raised);
-    QFont small = bodyFont();
-    small.setPointSizeF(8.5);
-    const QList<QAbstractAxis*> axes{m_xAxis, m_leftAxis, m_rightAxis};
+    const QFont small = smallFont();
+    const QList<QValueAxis*> axes{m_xAxis, m_leftAxis, m_rightAxis};
     const QStringList titles{m_xTitle, m_leftTitle, m_rightTitle};
     for (int i = 0; i < axes.size(); ++i) {
+        const bool isPainted = i == 0 ? m_isLogarithmicX : i == 1 && m_isLogarithmic;
+        axes[i]->setLabelsVisible(!isPainted);
+        axes[i]->setLineVisible(!isPainted);
         axes[i]->setLabelsColor(theme.textMuted);
         axes[i]->setLabelsFont(small);
         axes[i]->setTitleFont(small);
         axes[i]->setTitleBrush(theme.textMuted);
         axes[i]->setTitleText(titles[i]);
-        axes[i]->setTitleVisible(!titles[i].isEmpty());
+        axes[i]->setTitleVisible(!titles[i].isEmpty() && !isPainted);
         axes[i]->setLinePen(QPen(theme.line, 1));
         axes[i]->setGridLinePen(QPen(theme.sunken, 1));
-        axes[i]->setGridLineVisible(i == 1);
+        axes[i]->setGridLineVisible(i == 1 && !isPainted);
         axes[i]->setMinorGridLineVisible(false);
     }
     m_legend->update();
@@ -252,7 +348,7 @@ void PlotView::resizeEvent(QResizeEvent* event) {
 void PlotView::zoomBy(double factor, double centre) {
     const double low = centre - (centre - m_xAxis->min()) * factor;
     const double high = centre + (m_xAxis->max() - centre) * factor;
-    if (high - low < 2) return;
+    if (high - low < (m_isLogarithmicX ? 0.1 : 2)) return;
     m_zoom.reset();
     const QRectF all = dataBounds(false);
     if (low > all.left() || high < all.right()) m_zoom = {std::max(low, all.left()), std::min(high, all.right())};

@@ -4,15 +4,14 @@
 #include <QChartView>
 #include <QVector>
 #include <QWidget>
+#include <functional>
 #include <optional>
 
 class QLabel;
 class QLineSeries;
-class QLogValueAxis;
 class QTimer;
 class QToolButton;
 class QValueAxis;
-class QAbstractAxis;
 
 namespace wb::app {
 
@@ -30,7 +29,11 @@ struct PlotSeries {
     bool marksLowest = false;  // ring and value at the smallest y
 };
 
+// A number of an axis as people read it, with its unit where the axis names none.
+using PlotFormat = std::function<QString(double)>;
+
 class PlotCanvas;
+class PlotLegend;
 
 // The colour a series is drawn with under this palette.
 QColor plotColor(const PlotSeries& series, const QPalette& palette);
@@ -49,7 +52,17 @@ public:
     void setEmptyText(const QString& text);
     void setSeries(QVector<PlotSeries> series);
     void setLogarithmic(bool isLogarithmic);
+    // Ticks then stand where points do: for few, chosen positions such as sequence lengths.
+    void setLogarithmicX(bool isLogarithmic);
+    // How ticks of logarithmic axes, the crosshair and the legend write numbers.
+    void setFormats(PlotFormat x, PlotFormat y);
+    // Shown in place of the title, which stays the name of exports and for assistive technology.
+    void setHeading(const QString& heading);
     void resetZoom();
+
+    // The legend, without values, for a page that shows it once for several charts with the same series.
+    QWidget* takeLegend();
+    void hideLegend();
 
     const QVector<PlotSeries>& series() const { return m_series; }
     const QString& title() const { return m_title; }
@@ -67,12 +80,25 @@ protected:
 
 private:
     friend class PlotCanvas;
+    friend class PlotLegend;
 
     void schedule();
     void rebuild();
     void restyle();
     void applyRange();
+    void applyLogRange(QValueAxis& axis, double low, double high, double padding);
+    void applyMargins();
     static void moveAxis(QValueAxis& axis, double low, double high, double step);
+    // Where a point of a series lies on the axes: logarithmic axes carry decimal logarithms.
+    QPointF placed(const PlotSeries& series, const QPointF& point) const;
+    bool isDrawn(const PlotSeries& series, const QPointF& point) const;
+    QVector<QPointF> placedPoints(const PlotSeries& series) const;
+    QVector<double> xTicks() const;  // of logarithmic axes, in the units of the data
+    QVector<double> yTicks() const;
+    // The number of the data at a position of the axis; the nearest tick where the axis is logarithmic.
+    double crosshairX(double axisX) const;
+    QString xText(double x) const;
+    QString yText(double y) const;
     void showMenu();
     void exportWith(const QString& suffix, const QString& filter);
     QRectF dataBounds(bool onRightAxis) const;
@@ -85,18 +111,21 @@ private:
     QString m_rightTitle;
     QString m_emptyText;
     QLabel* m_titleLabel = nullptr;
-    QWidget* m_legend = nullptr;
+    PlotLegend* m_legend = nullptr;
     QToolButton* m_menuButton = nullptr;
     PlotCanvas* m_canvas = nullptr;
     QChart* m_chart = nullptr;
     QValueAxis* m_xAxis = nullptr;
-    QAbstractAxis* m_leftAxis = nullptr;
+    QValueAxis* m_leftAxis = nullptr;
     QValueAxis* m_rightAxis = nullptr;
     QVector<QLineSeries*> m_lines;
     QVector<PlotSeries> m_series;
     QTimer* m_timer = nullptr;
-    std::optional<QPair<double, double>> m_zoom;  // x range chosen by the user
+    PlotFormat m_xFormat;
+    PlotFormat m_yFormat;
+    std::optional<QPair<double, double>> m_zoom;  // range of the x axis chosen by the user
     bool m_isLogarithmic = false;
+    bool m_isLogarithmicX = false;
     bool m_styleIsStale = true;
     int m_rebuilds = 0;
 };

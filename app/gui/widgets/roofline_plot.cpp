@@ -90,8 +90,7 @@ void RooflinePlot::paintAxes(QPainter& painter) const {
         painter.setPen(theme.sunken);
         painter.drawLine(QPointF(area.left(), py), QPointF(area.right(), py));
         painter.setPen(theme.textMuted);
-        QString label = formatRate(y * 1.0000001, QStringLiteral("FLOP"));
-        label.replace(QStringLiteral(".0 "), QStringLiteral(" "));
+        const QString label = withoutZeros(formatRate(y * 1.0000001, QStringLiteral("FLOP")));
         painter.drawText(QRectF(0, py - 8, area.left() - 6, 16), Qt::AlignRight | Qt::AlignVCenter, label);
     }
     painter.drawText(QRectF(area.left(), height() - 20, area.width(), 16), Qt::AlignHCenter,

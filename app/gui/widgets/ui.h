@@ -12,7 +12,7 @@
 
 namespace wb::app {
 
-// role: "title", "section", "muted", "error", "warn", "proof", "base", "tuned", "figure" or "" for body text.
+// role: "title", "section", "strong", "muted", "error", "warn", "proof", "base", "tuned", "figure" or "" for body text.
 QLabel* makeLabel(const QString& text, const QString& role = {}, QWidget* parent = nullptr);
 void setRole(QWidget* widget, const QString& role);  // re-polishes, so that the style sheet applies
 

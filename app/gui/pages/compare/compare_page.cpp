@@ -2,7 +2,6 @@
 #include "app/gui/pages/compare/compare_page.h"
 
 #include <QAction>
-#include <QButtonGroup>
 #include <QComboBox>
 
 #include "app/gui/pages/compare/pane_view.h"
@@ -10,6 +9,7 @@
 #include "app/gui/pages/compare/prompt_editor.h"
 #include "app/gui/theme/icons.h"
 #include "app/gui/widgets/kernel_lane.h"
+#include "app/gui/widgets/segment_switch.h"
 #include "app/gui/widgets/state_stack.h"
 
 namespace wb::app {
@@ -90,25 +90,18 @@ QWidget* ComparePage::makeContent() {
 
 QWidget* ComparePage::makeViewSwitch() {
     auto* holder = new QWidget;
-    auto* layout = makeLayout<QHBoxLayout>(holder, 0, 0);
-    m_views = new QButtonGroup(this);
-    const QVector<QPair<QString, QString>> views{
-        {tr("Plain"), tr("The answers as they are")},
-        {tr("Diff"), tr("What only one of them wrote")},
-        {tr("Confidence"), tr("The stronger the tint, the less sure the writer was")},
-        {tr("Difference"), tr("Tinted by the model that finds the token likelier, from both models' log-probs")}};
-    for (int i = 0; i < views.size(); ++i) {
-        auto* button = makeButton(views[i].first, {}, QStringLiteral("segment"));
-        button->setCheckable(true);
-        button->setChecked(i == static_cast<int>(m_view));
-        button->setToolTip(views[i].second);
-        m_views->addButton(button, i);
-        layout->addWidget(button);
-    }
-    layout->addSpacing(metrics::kGap);
+    auto* layout = makeLayout<QHBoxLayout>(holder, 0, metrics::kGap);
+    m_views = new SegmentSwitch(
+        tr("View of the answers"),
+        {{tr("Plain"), tr("The answers as they are")},
+         {tr("Diff"), tr("What only one of them wrote")},
+         {tr("Confidence"), tr("The stronger the tint, the less sure the writer was")},
+         {tr("Difference"), tr("Tinted by the model that finds the token likelier, from both models' log-probs")}});
+    m_views->setCurrent(static_cast<int>(m_view));
+    layout->addWidget(m_views);
     m_divergence = makeLabel({}, QStringLiteral("muted"));
     layout->addWidget(m_divergence, 1);
-    connect(m_views, &QButtonGroup::idClicked, this, [this](int id) { setView(static_cast<CompareView>(id)); });
+    connect(m_views, &SegmentSwitch::chosen, this, [this](int id) { setView(static_cast<CompareView>(id)); });
     return holder;
 }
 
@@ -116,10 +109,7 @@ QWidget* ComparePage::makeKernels() {
     auto* card = makeCard();
     auto* layout = makeLayout<QVBoxLayout>(card, metrics::kGrid, 4);
     auto* row = new QHBoxLayout;
-    auto* title = makeLabel(tr("Kernels"));
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    title->setFont(bold);
+    auto* title = makeLabel(tr("Kernels"), QStringLiteral("strong"));
     m_attention = makeLabel({}, QStringLiteral("muted"));
     auto* details = makeButton(tr("All kernels"), {}, QStringLiteral("link"));
     row->addWidget(title);
@@ -196,7 +186,7 @@ void ComparePage::rebuildPanes() {
 
 void ComparePage::setView(CompareView view) {
     m_view = view;
-    m_views->button(static_cast<int>(view))->setChecked(true);
+    m_views->setCurrent(static_cast<int>(view));
     refresh();
 }
 

@@ -4,7 +4,6 @@
 #include "app/gui/pages/compare/compare_view_mode.h"
 #include "app/gui/pages/page.h"
 
-class QButtonGroup;
 class QComboBox;
 class QPushButton;
 
@@ -15,6 +14,7 @@ class MessageBar;
 class PaneView;
 class ParameterRow;
 class PromptEditor;
+class SegmentSwitch;
 class StateStack;
 
 // One question, both models, side by side, with everything that tells them apart.
@@ -51,7 +51,7 @@ private:
     QPushButton* m_stop = nullptr;
     QLabel* m_reason = nullptr;
     QLabel* m_divergence = nullptr;
-    QButtonGroup* m_views = nullptr;
+    SegmentSwitch* m_views = nullptr;
     CompareView m_view = CompareView::Diff;
     QWidget* m_paneRow = nullptr;
     QVector<PaneView*> m_panes;

@@ -48,10 +48,7 @@ QWidget* AuditList::makeLine(const AuditLine& line) {
     layout->setContentsMargins(0, 3, metrics::kGrid, 3);
     auto* icon =
         new IconLabel(QStringLiteral("warning"), line.isBlocking ? IconTint::Error : IconTint::Warn, metrics::kIcon);
-    auto* headline = makeLabel(line.headline);
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    headline->setFont(bold);
+    auto* headline = makeLabel(line.headline, QStringLiteral("strong"));
     QString meaning = line.meaning;
     if (!line.reasons.isEmpty())
         meaning = tr("Line %1: %2. %3").arg(line.lines.first()).arg(line.reasons.first(), line.meaning);

@@ -135,10 +135,7 @@ QWidget* DataPage::makeRowView() {
     auto* layout = makeLayout<QVBoxLayout>(card, 1, 0);
     auto* headerRow = new QHBoxLayout;
     headerRow->setContentsMargins(metrics::kGap - 4, metrics::kGrid, metrics::kGap - 4, 0);
-    m_rowTitle = makeLabel(tr("The row as the model sees it"));
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    m_rowTitle->setFont(bold);
+    m_rowTitle = makeLabel(tr("The row as the model sees it"), QStringLiteral("strong"));
     m_rowFigures = makeLabel({}, QStringLiteral("muted"));
     headerRow->addWidget(m_rowTitle, 1);
     headerRow->addWidget(m_rowFigures);
@@ -178,10 +175,7 @@ QWidget* DataPage::makeAudit() {
     auto* card = makeCard();
     auto* layout = makeLayout<QVBoxLayout>(card, metrics::kGrid, 4);
     auto* row = new QHBoxLayout;
-    m_verdict = makeLabel({});
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    m_verdict->setFont(bold);
+    m_verdict = makeLabel({}, QStringLiteral("strong"));
     m_verdict->setObjectName(QStringLiteral("verdict"));
     m_showAll = makeButton(tr("Show all rows"));
     m_showAll->hide();

@@ -1,121 +1,51 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/pages/kernels/kernels_page.h"
 
-#include <QComboBox>
-#include <QHeaderView>
-#include <QSplitter>
-#include <QTableView>
-#include <algorithm>
+#include <QAction>
+#include <QStackedWidget>
 
-#include "app/gui/widgets/roofline_plot.h"
-#include "app/gui/widgets/state_stack.h"
-#include "app/gui/widgets/tables.h"
-#include "app/models/units.h"
+#include "app/gui/pages/kernels/lab_view.h"
+#include "app/gui/pages/kernels/profile_view.h"
+#include "app/gui/widgets/segment_switch.h"
 
 namespace wb::app {
 
 KernelsPage::KernelsPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr("Kernels"), parent) {
-    m_source = new QComboBox;
-    m_source->setAccessibleName(tr("Job whose kernels are shown"));
-    m_source->addItem(tr("Training run"));
-    m_source->addItem(tr("Last comparison"));
-    m_summary = makeLabel({}, QStringLiteral("muted"));
-    m_measure = makeButton(tr("Measure this machine"), QStringLiteral("machine"));
-    m_measure->setObjectName(QStringLiteral("measurePeak"));
+    m_profile = new ProfileView(workbench);
+    m_lab = new LabView(workbench);
+    m_tabs = new SegmentSwitch(tr("Tab"), {{tr("Profile"), tr("What the kernels of a run or comparison cost")},
+                                           {tr("Lab"), tr("Attention and matrix products measured on this machine")}});
+    m_tabs->setObjectName(QStringLiteral("kernelTabs"));
     header().addSpacing(metrics::kGap);
-    header().addWidget(m_source);
+    header().addWidget(m_tabs);
     header().addSpacing(metrics::kGap);
-    header().addWidget(m_summary, 1);
-    header().addWidget(m_measure);
-    m_message = new MessageBar;
-    body().addWidget(m_message);
-    m_states = new StateStack(makeContent());
-    m_states->setEmpty(QStringLiteral("kernels"), tr("No kernel has run yet"),
-                       tr("Train or compare something: each op appears here with its time, its rate and how close it "
-                          "comes to what this machine can do."),
-                       tr("Open the sample"), [this] { bench().openSample(); });
-    body().addWidget(m_states, 1);
-
-    connect(m_source, &QComboBox::activated, this, &KernelsPage::refresh);
-    connect(m_measure, &QPushButton::clicked, this, [this] { bench().machine().measurePeak(); });
-    connect(&workbench.run(), &RunModel::updated, this, &KernelsPage::refresh);
-    connect(&workbench.compare(), &CompareModel::updated, this, &KernelsPage::refresh);
-    connect(&workbench.machine(), &MachineModel::changed, this, &KernelsPage::refresh);
-    connect(&workbench.machine(), &MachineModel::peakFailed, this, [this](const Problem& problem) {
-        m_message->showProblem(problem, tr("Measure again"), [this] { bench().machine().measurePeak(); });
-        refresh();
-    });
-    refresh();
+    header().addWidget(m_profile->tools(), 1);
+    header().addWidget(m_lab->tools(), 1);
+    m_stack = new QStackedWidget;
+    m_stack->addWidget(m_profile);
+    m_stack->addWidget(m_lab);
+    body().addWidget(m_stack, 1);
+    connect(m_tabs, &SegmentSwitch::chosen, this, [this](int index) { showTab(static_cast<Tab>(index)); });
+    for (const auto& [tab, text] : {std::pair{Tab::Profile, tr("Kernels: profile")}, {Tab::Lab, tr("Kernels: lab")}}) {
+        auto* action = new QAction(lineIcon(QStringLiteral("kernels")), text, this);
+        connect(action, &QAction::triggered, this, [this, tab = tab] {
+            showTab(tab);
+            emit bench().pageRequested(PageId::Kernels);
+        });
+        addAction(action);
+    }
+    showTab(Tab::Profile);
 }
 
-QWidget* KernelsPage::makeContent() {
-    auto* splitter = new QSplitter(Qt::Horizontal);
-    splitter->setObjectName(QStringLiteral("kernelsSplitter"));
-    splitter->setChildrenCollapsible(false);
-    splitter->setHandleWidth(metrics::kGap);
-    splitter->setStyleSheet(QStringLiteral("QSplitter::handle { background: transparent; }"));
-    m_table = makeTable(QT_TRANSLATE_NOOP("Tables", "Kernels"));
-    m_table->setModel(&m_model);
-    m_table->setSelectionMode(QAbstractItemView::SingleSelection);
-    m_table->setSortingEnabled(true);
-    m_table->sortByColumn(KernelTableModel::Time, Qt::DescendingOrder);
-    m_table->horizontalHeader()->setSectionResizeMode(KernelTableModel::Op, QHeaderView::Stretch);
-    const QVector<QPair<int, int>> widths{{KernelTableModel::Model, 64}, {KernelTableModel::Backend, 84},
-                                          {KernelTableModel::Calls, 76}, {KernelTableModel::Time, 92},
-                                          {KernelTableModel::Share, 70}, {KernelTableModel::Flops, 120},
-                                          {KernelTableModel::Bytes, 96}, {KernelTableModel::Peak, 80}};
-    for (const auto& [column, width] : widths) m_table->setColumnWidth(column, width);
-    auto* card = makeCard();
-    m_roofline = new RooflinePlot;
-    auto* title = makeLabel(tr("Roofline"));
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    title->setFont(bold);
-    auto* layout = makeLayout<QVBoxLayout>(card, metrics::kGap - 4, metrics::kGrid);
-    layout->addWidget(title);
-    layout->addWidget(m_roofline, 1);
-    splitter->addWidget(m_table);
-    splitter->addWidget(card);
-    splitter->setStretchFactor(0, 3);
-    splitter->setStretchFactor(1, 2);
-    splitter->setSizes({850, 390});
-    connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, m_roofline,
-            [this](const QModelIndex& current) { m_roofline->setCurrent(current.row()); });
-    connect(m_roofline, &RooflinePlot::rowChosen, m_table, [this](int row) { m_table->selectRow(row); });
-    return splitter;
-}
-
-KernelsPage::Source KernelsPage::source() const {
-    return m_source->currentIndex() == 0 ? Source::Run : Source::Compare;
+void KernelsPage::showTab(Tab tab) {
+    m_tabs->setCurrent(static_cast<int>(tab));
+    m_stack->setCurrentIndex(static_cast<int>(tab));
+    m_profile->tools()->setVisible(tab == Tab::Profile);
+    m_lab->tools()->setVisible(tab == Tab::Lab);
 }
 
 void KernelsPage::activated() {
-    // Whichever job has something to tell.
-    if (source() == Source::Run && bench().run().kernels().rows.empty() && !bench().compare().kernels().empty())
-        m_source->setCurrentIndex(1);
-    refresh();
-}
-
-void KernelsPage::refresh() {
-    Workbench& workbench = bench();
-    const bool isRun = source() == Source::Run;
-    const auto& rows = isRun ? workbench.run().kernels().rows : workbench.compare().kernels();
-    const double seconds = isRun ? workbench.run().kernels().seconds : workbench.compare().kernelSeconds();
-    const MachinePeak& peak = workbench.machine().peak();
-    m_measure->setText(peak.isKnown() ? tr("Measure again") : tr("Measure this machine"));
-    setEnabledOrWhy(m_measure, workbench.machine().isMeasuring() ? tr("Being measured.") : QString(),
-                    tr("Measures the arithmetic and memory ceilings once, on all cores, for a few seconds"));
-    if (rows.empty()) return m_states->showEmpty();
-    m_states->showContent();
-    m_model.setRows(rows, peak);
-    const bool hasModels =
-        std::any_of(rows.begin(), rows.end(), [](const core::KernelRow& row) { return !row.model.empty(); });
-    m_table->setColumnHidden(KernelTableModel::Model, !hasModels);
-    m_roofline->setRows(m_model.rows(), peak);
-    QString text = tr("%1 in kernels of %2").arg(formatDuration(m_model.totalSeconds()), formatDuration(seconds));
-    if (isRun && workbench.run().kernels().step > 0) text += tr(", up to step %1").arg(workbench.run().kernels().step);
-    if (!peak.isKnown()) text += tr("  ·  percent of peak appears once this machine is measured");
-    m_summary->setText(text);
+    m_profile->activated();
 }
 
 }  // namespace wb::app

@@ -2,43 +2,34 @@
 #pragma once
 
 #include "app/gui/pages/page.h"
-#include "app/models/kernel_table_model.h"
 
-class QComboBox;
-class QPushButton;
-class QTableView;
+class QStackedWidget;
 
 namespace wb::app {
 
-class MessageBar;
-class RooflinePlot;
-class StateStack;
+class LabView;
+class ProfileView;
+class SegmentSwitch;
 
-// What every kernel of the running or last job cost, against the ceilings of this machine.
+// Profile: what the kernels of a job cost. Lab: what the kernels of this machine can do, measured here.
 class KernelsPage : public Page {
     Q_OBJECT
 
 public:
+    enum class Tab { Profile, Lab };
+
     KernelsPage(Workbench& workbench, QWidget* parent = nullptr);
 
     void activated() override;
-    KernelTableModel& model() { return m_model; }
+    void showTab(Tab tab);
+    ProfileView& profile() { return *m_profile; }
+    LabView& lab() { return *m_lab; }
 
 private:
-    enum class Source { Run, Compare };
-
-    QWidget* makeContent();
-    void refresh();
-    Source source() const;
-
-    KernelTableModel m_model;
-    StateStack* m_states = nullptr;
-    MessageBar* m_message = nullptr;
-    QComboBox* m_source = nullptr;
-    QPushButton* m_measure = nullptr;
-    QLabel* m_summary = nullptr;
-    QTableView* m_table = nullptr;
-    RooflinePlot* m_roofline = nullptr;
+    ProfileView* m_profile = nullptr;
+    LabView* m_lab = nullptr;
+    SegmentSwitch* m_tabs = nullptr;
+    QStackedWidget* m_stack = nullptr;
 };
 
 }  // namespace wb::app

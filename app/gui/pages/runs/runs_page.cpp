@@ -133,10 +133,7 @@ QWidget* RunsPage::makeDetails() {
     makeLayout<QVBoxLayout>(plotCard, 1, 0)->addWidget(m_plot);
     auto* settings = new QWidget;
     auto* layout = makeLayout<QVBoxLayout>(settings, 0, metrics::kGrid);
-    m_settingsTitle = makeLabel(tr("Changed settings"));
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    m_settingsTitle->setFont(bold);
+    m_settingsTitle = makeLabel(tr("Changed settings"), QStringLiteral("strong"));
     m_settings = new QTableWidget;
     m_settings->setAccessibleName(tr("Settings in which the selected runs differ"));
     m_settings->verticalHeader()->hide();

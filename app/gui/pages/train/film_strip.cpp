@@ -63,10 +63,7 @@ FilmStrip::FilmStrip(QWidget* parent) : QWidget(parent) {
     auto* layout = makeLayout<QVBoxLayout>(this, 0, 4);
     auto* header = new QHBoxLayout;
     header->setSpacing(metrics::kGrid);
-    auto* title = makeLabel(tr("Samples"));
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    title->setFont(bold);
+    auto* title = makeLabel(tr("Samples"), QStringLiteral("strong"));
     m_choice = new QComboBox;
     m_choice->setAccessibleName(tr("Fixed prompt"));
     m_choice->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);

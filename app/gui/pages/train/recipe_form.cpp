@@ -84,10 +84,12 @@ void RecipeForm::addField(QGridLayout& grid, const core::RecipeField& field) {
     const QString key = fromView(field.key);
     const int row = grid.rowCount();
     auto* label = makeLabel(labelOf(field));
-    label->setMinimumWidth(104);
+    label->setFixedWidth(kLabelWidth);
+    label->setWordWrap(true);
     QWidget* editor = makeEditor(field);
     label->setBuddy(m_fields[key].editor);
-    auto* help = new ElidedLabel;
+    auto* help = makeLabel({});
+    help->setWordWrap(true);
     QFont small = bodyFont();
     small.setPointSizeF(8.5);
     help->setFont(small);
@@ -186,7 +188,7 @@ void RecipeForm::show(const QString& key) {
     m_isShowing = false;
 
     const QString problem = m_model.problem(key);
-    field.help->setFullText(problem.isEmpty() ? field.helpText : problem);
+    field.help->setText(problem.isEmpty() ? field.helpText : problem);
     setRole(field.help, problem.isEmpty() ? QStringLiteral("muted") : QStringLiteral("error"));
     field.editor->setProperty("invalid", !problem.isEmpty());
     field.editor->style()->unpolish(field.editor);

@@ -15,15 +15,17 @@ struct RecipeField;
 
 namespace wb::app {
 
-class ElidedLabel;
 class RecipeModel;
 
 // The form of a recipe, generated from the descriptor table: the basic settings first, the rest folded by group. Each
-// field shows its default as placeholder, a unit and one line of help; every edit can be undone.
+// field shows its default as placeholder, a unit and its help; every edit can be undone.
 class RecipeForm : public QWidget {
     Q_OBJECT
 
 public:
+    // One column of labels through all groups; longer ones take a second line.
+    static constexpr int kLabelWidth = 136;
+
     RecipeForm(RecipeModel& model, QUndoStack& undo, QWidget* parent = nullptr);
 
     // The editor of a setting, for tests and focus; null if the table has no such key.
@@ -32,7 +34,7 @@ public:
 private:
     struct Field {
         QWidget* editor = nullptr;
-        ElidedLabel* help = nullptr;
+        QLabel* help = nullptr;
         QString helpText;
     };
 

@@ -140,10 +140,7 @@ QWidget* RunView::makePlots() {
     };
     auto* lane = new QWidget;
     auto* laneLayout = makeLayout<QVBoxLayout>(lane, 0, 4);
-    auto* laneTitle = makeLabel(tr("Kernels"));
-    QFont bold = bodyFont();
-    bold.setWeight(QFont::DemiBold);
-    laneTitle->setFont(bold);
+    auto* laneTitle = makeLabel(tr("Kernels"), QStringLiteral("strong"));
     laneLayout->addWidget(laneTitle);
     laneLayout->addWidget(m_lane, 1);
     plots->addWidget(inCard(m_loss));

@@ -18,6 +18,12 @@
 
 namespace wb::app {
 
+namespace {
+
+constexpr int kScrollBarWidth = 12;  // of the style sheet
+
+}  // namespace
+
 TrainPage::TrainPage(Workbench& workbench, QWidget* parent) : Page(workbench, tr("Train"), parent) {
     auto* splitter = new QSplitter(Qt::Horizontal);
     splitter->setObjectName(QStringLiteral("trainSplitter"));
@@ -48,8 +54,9 @@ QWidget* TrainPage::makeLeft() {
     auto* layout = makeLayout<QVBoxLayout>(left, 0, metrics::kGrid);
     auto* presetRow = new QHBoxLayout;
     presetRow->setSpacing(metrics::kGrid);
+    presetRow->setContentsMargins(0, 0, kScrollBarWidth + metrics::kGrid, 0);  // ends where the fields end
     auto* label = makeLabel(tr("Preset"));
-    label->setFixedWidth(104);
+    label->setFixedWidth(RecipeForm::kLabelWidth);
     m_preset = new QComboBox;
     m_preset->setAccessibleName(tr("Preset"));
     m_preset->addItem(tr("choose to fill the form"));
