@@ -120,7 +120,7 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
         .inputs = args.dOut.dtype,
         .output = DType::F32,
         .alpha = args.alpha,
-        .accumulates = true,
+        .accumulates = args.write == Write::Add,
         .numThreads = context.numThreads,
     };
     gemm(problem, args.workspace.data);

@@ -49,8 +49,10 @@ OpTable makeCpuOpTable() {
     table.dequantize.run = cpu::dequantize;
     table.gemmWorkspaceBytes = cpu::gemmWorkspaceBytes;
     table.attentionForwardMath.run = cpu::attentionForwardMath;
+    table.attentionForwardMemoryEfficient.run = cpu::attentionForwardMemoryEfficient;
     table.attentionForwardFlash.run = cpu::attentionForwardFlash;
     table.attentionBackwardMath.run = cpu::attentionBackwardMath;
+    table.attentionBackwardMemoryEfficient.run = cpu::attentionBackwardMemoryEfficient;
     table.attentionBackwardFlash.run = cpu::attentionBackwardFlash;
     table.kvCacheStore.run = cpu::kvCacheStore;
     table.pagedAttention.run = cpu::pagedAttention;

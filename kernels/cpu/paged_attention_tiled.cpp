@@ -77,7 +77,7 @@ void runSpan(const PagedAttentionArgs& args, const PagedTile& paged, int64_t spa
         multiply<Start::Zero, Layout::DepthContiguous>(rows, used, width, {s.operand, width}, s.queries, columns,
                                                        s.scores, columns);
         applyRules(rules, tile, *s.facts, first, numKeys, s.scores, nullptr, s.bias);
-        softmaxStep(s.scores, rows, columns, part.highest, part.total, s.shrink);
+        softmaxStep(s.scores, rows, columns, {part.highest, part.total, s.shrink});
         scaleRows(part.sums, padded, s.shrink, tile.numRows);
         gatherCached(args.valueCache.as<T>(), args.valueCache.shape, paged.table, tile.keyValueHead, first, numKeys,
                      padded, s.operand);

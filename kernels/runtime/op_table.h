@@ -38,8 +38,10 @@ struct OpTable {
     OpEntry<LayerNormBackwardArgs> layerNormBackward{"layer_norm_backward"};
     OpEntry<RotaryArgs> rotary{"rotary"};
     OpEntry<AttentionForwardArgs> attentionForwardMath{"attention_forward"};
+    OpEntry<AttentionForwardArgs> attentionForwardMemoryEfficient{"attention_forward"};
     OpEntry<AttentionForwardArgs> attentionForwardFlash{"attention_forward"};
     OpEntry<AttentionBackwardArgs> attentionBackwardMath{"attention_backward"};
+    OpEntry<AttentionBackwardArgs> attentionBackwardMemoryEfficient{"attention_backward"};
     OpEntry<AttentionBackwardArgs> attentionBackwardFlash{"attention_backward"};
     OpEntry<KvCacheStoreArgs> kvCacheStore{"kv_cache_store"};
     OpEntry<PagedAttentionArgs> pagedAttention{"paged_attention"};
