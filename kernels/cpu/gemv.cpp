@@ -235,42 +235,51 @@ HWY_EXPORT(GemvRange);
 // Outputs are dealt in whole cache lines.
 constexpr int64_t kStrip = 32;
 
-// Chunks of a call for each thread. They are claimed, not dealt: one core of two is often a little late, and waiting
-// for it cost a tenth of a decoded token. Which thread computes an output does not change its bits.
-constexpr int64_t kChunksPerThread = 5;
-
 // Outputs [begin, end) of one part.
 struct Chunk {
-    const LinearPart* part;
-    int64_t begin;
-    int64_t end;
+    const LinearPart* part = nullptr;
+    int64_t begin = 0;
+    int64_t end = 0;
 };
 
-// Numbers the chunks of all parts.
+// The strips of all parts, handed out in pieces that shrink with what is left: one core of two is often a little late,
+// and waiting for it cost a tenth of a decoded token. Which thread computes an output does not change its bits.
 class Chunks {
 public:
-    Chunks(std::span<const LinearPart> parts, int threads) : m_parts(parts) {
-        int64_t total = 0;
-        for (const LinearPart& part : parts) total += part.weight.shape[0];
-        const int64_t wanted = threads == 1 ? 1 : threads * kChunksPerThread;
-        m_size = std::max<int64_t>(1, (total + wanted * kStrip - 1) / (wanted * kStrip)) * kStrip;
-        if (threads == 1) m_size = std::max<int64_t>(m_size, total);
-        for (const LinearPart& part : parts) m_count += chunksOf(part);
+    Chunks(std::span<const LinearPart> parts, int threads) : m_parts(parts), m_threads(threads) {
+        for (const LinearPart& part : parts) m_count += stripsOf(part);
     }
 
-    int64_t count() const { return m_count; }
-    Chunk operator[](int64_t index) const {
-        const LinearPart* part = m_parts.data();
-        for (; index >= chunksOf(*part); ++part) index -= chunksOf(*part);
-        return {part, index * m_size, std::min((index + 1) * m_size, part->weight.shape[0])};
+    // False when everything has been claimed.
+    bool claim(Chunk& chunk) {
+        int64_t strip = m_next.load(std::memory_order_relaxed);
+        int64_t end = 0;
+        do {
+            if (strip >= m_count) return false;
+            end = endOfChunk(strip, chunk);
+        } while (!m_next.compare_exchange_weak(strip, end, std::memory_order_relaxed));
+        return true;
     }
 
 private:
-    int64_t chunksOf(const LinearPart& part) const { return (part.weight.shape[0] + m_size - 1) / m_size; }
+    static int64_t stripsOf(const LinearPart& part) { return (part.weight.shape[0] + kStrip - 1) / kStrip; }
+
+    // The strip behind the chunk that begins at `strip`; a chunk lies in one part.
+    int64_t endOfChunk(int64_t strip, Chunk& chunk) const {
+        const LinearPart* part = m_parts.data();
+        int64_t first = 0;
+        for (; strip >= first + stripsOf(*part); ++part) first += stripsOf(*part);
+        const int64_t left = m_count - strip;
+        const int64_t wanted = m_threads == 1 ? left : std::max<int64_t>(1, left / (2 * m_threads));
+        const int64_t end = std::min(strip + wanted, first + stripsOf(*part));
+        chunk = {part, (strip - first) * kStrip, std::min((end - first) * kStrip, part->weight.shape[0])};
+        return end;
+    }
 
     std::span<const LinearPart> m_parts;
-    int64_t m_size = kStrip;
+    int m_threads;
     int64_t m_count = 0;
+    std::atomic<int64_t> m_next{0};
 };
 
 void lowRows(const ConstView& x, const LinearPart& part, int thread, int threads) {
@@ -304,15 +313,14 @@ void gemv(const Context& context, const ConstView& x, std::span<const LinearPart
     }
     const int threads =
         static_cast<int>(std::clamp<int64_t>(work / kParallelGrain, 1, std::max(1, context.numThreads)));
-    const Chunks chunks(parts, threads);
-    std::atomic<int64_t> next{0};
+    Chunks chunks(parts, threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         if (hasDeltas) {
             for (const LinearPart& part : parts) lowRows(x, part, omp_get_thread_num(), omp_get_num_threads());
 #pragma omp barrier
         }
-        for (int64_t i = next++; i < chunks.count(); i = next++) outputs(x, chunks[i]);
+        for (Chunk chunk; chunks.claim(chunk);) outputs(x, chunk);
     }
 }
 
