@@ -180,13 +180,21 @@ void GenerationSession::prefill(size_t request) {
     reportIfFinished(request);
 }
 
-std::vector<float> GenerationSession::decodeRows(std::span<const PendingRow> rows) {
+void GenerationSession::decodeRows(std::span<const PendingRow> rows) {
     PassRows pass;
     for (const PendingRow& pending : rows) {
         addRows(pass, pending.request, pending.row.sequence, std::span(&pending.row.token, 1));
     }
     const core::Tensor hidden = runRows(pass);
-    return core::toFloats(m_context, m_model.logits(m_context, hidden, pass.adapterRows));
+    const core::Tensor logits = m_model.logits(m_context, hidden, pass.adapterRows);
+    if (logits.dtype() == DType::F32) {
+        const size_t before = m_logits.size();
+        m_logits.resize(before + static_cast<size_t>(logits.count()));
+        core::copyToHost(m_context, logits, m_logits.data() + before, logits.bytes());
+    } else {
+        const std::vector<float> values = core::toFloats(m_context, logits);
+        m_logits.insert(m_logits.end(), values.begin(), values.end());
+    }
 }
 
 void GenerationSession::decode() {
@@ -196,20 +204,18 @@ void GenerationSession::decode() {
         for (const DecodeRow& row : m_progress[request].strategy->rows()) rows.push_back({request, row});
     }
     // Slices within which no row can feel another: what a pane shows must not depend on who decodes beside it.
-    std::vector<float> logits;
+    m_logits.clear();
     constexpr auto kSlice = static_cast<size_t>(kernels::kIndependentRows);
     for (size_t begin = 0; begin < rows.size(); begin += kSlice) {
-        const std::vector<float> part =
-            decodeRows(std::span(rows).subspan(begin, std::min(kSlice, rows.size() - begin)));
-        logits.insert(logits.end(), part.begin(), part.end());
+        decodeRows(std::span(rows).subspan(begin, std::min(kSlice, rows.size() - begin)));
     }
+    const std::span<const float> logits(m_logits);
     const size_t vocabulary = logits.size() / rows.size();
     for (size_t begin = 0; begin < rows.size();) {
         const size_t request = rows[begin].request;
         size_t end = begin;
         while (end < rows.size() && rows[end].request == request) ++end;
-        m_progress[request].strategy->advance(
-            *m_cache, std::span(logits).subspan(begin * vocabulary, (end - begin) * vocabulary));
+        m_progress[request].strategy->advance(*m_cache, logits.subspan(begin * vocabulary, (end - begin) * vocabulary));
         begin = end;
         reportIfFinished(request);
     }

@@ -65,12 +65,12 @@ private:
     core::EncoderMemory encode(const GenerationRequest& asked);
     void prefill(size_t request);
     void decode();
-    // Logits [rows, V] after one more token of each; at most kernels::kIndependentRows rows.
+    // Appends the logits [rows, V] after one more token of each; at most kernels::kIndependentRows rows.
     struct PendingRow {
         size_t request = 0;
         DecodeRow row;
     };
-    std::vector<float> decodeRows(std::span<const PendingRow> rows);
+    void decodeRows(std::span<const PendingRow> rows);
     void reportIfFinished(size_t request);
     std::vector<float> lastLogits(const core::Tensor& hidden, int32_t adapter);
 
@@ -80,6 +80,7 @@ private:
     std::vector<GenerationRequest> m_requests;
     std::vector<Progress> m_progress;
     std::unique_ptr<core::KvCache> m_cache;
+    std::vector<float> m_logits;  // of the token being decoded; kept, for its memory would go back to the system
 };
 
 }  // namespace wb::inference

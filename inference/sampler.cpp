@@ -76,6 +76,9 @@ std::string SamplerOptions::describe() const {
 
 TokenId sampleToken(std::span<const float> logits, std::span<const TokenId> history, const SamplerOptions& options,
                     uint64_t stream, uint64_t index) {
+    if (options.temperature <= 0 && options.repetitionPenalty == 1.0) {
+        return static_cast<TokenId>(kernels::highestIndex(logits));
+    }
     std::vector<Candidate> candidates = penalised(logits, history, options.repetitionPenalty);
     if (options.temperature <= 0) return std::ranges::min_element(candidates, isBetter)->id;
 
@@ -95,13 +98,6 @@ TokenId sampleToken(std::span<const float> logits, std::span<const TokenId> hist
         if (remaining < 0) return candidate.id;
     }
     return candidates.back().id;
-}
-
-double logSumExp(std::span<const float> logits) {
-    const float best = *std::ranges::max_element(logits);
-    double sum = 0;
-    for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - best);
-    return best + std::log(sum);
 }
 
 std::vector<TokenAlternative> topAlternatives(std::span<const float> logits, int64_t count) {

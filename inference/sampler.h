@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/text/tokenizer.h"
+#include "kernels/logits.h"
 
 #include <cstdint>
 #include <span>
@@ -27,8 +28,7 @@ struct SamplerOptions {
 core::TokenId sampleToken(std::span<const float> logits, std::span<const core::TokenId> history,
                           const SamplerOptions& options, uint64_t stream, uint64_t index);
 
-// log(sum(exp(logits))), accumulated in double.
-double logSumExp(std::span<const float> logits);
+using kernels::logSumExp;
 
 struct TokenAlternative {
     core::TokenId id = 0;

@@ -3,6 +3,8 @@
 
 #include "kernels/attention_checks.h"
 #include "kernels/cpu/attention_common.h"
+#include "kernels/cpu/attention_speeds.h"
+#include "kernels/cpu/attention_tiles.h"
 #include "kernels/cpu/attention_workspace.h"
 #include "kernels/runtime/op_table.h"
 
@@ -107,23 +109,64 @@ AttentionProblem problemOf(const Args& args) {
             .options = args.options};
 }
 
-bool hasKernel(const Context& context, AttentionBackend backend, const AttentionProblem& problem) {
-    const OpTable& ops = *context.ops;
-    const bool isMath = backend == AttentionBackend::Math;
-    if (problem.isPaged) return ops.pagedAttention.run != nullptr;
-    if (problem.isBackward) return (isMath ? ops.attentionBackwardMath : ops.attentionBackwardFlash).run != nullptr;
-    return (isMath ? ops.attentionForwardMath : ops.attentionForwardFlash).run != nullptr;
+// A backend over contiguous keys: its entry of the op table and its workspace on the CPU.
+template <class Args>
+struct BackendKernel {
+    const OpEntry<Args>* entry;
+    size_t (*workspace)(const Args&, int numThreads);
+};
+
+BackendKernel<AttentionForwardArgs> forwardKernel(const OpTable& ops, AttentionBackend backend) {
+    switch (backend) {
+        case AttentionBackend::Flash: return {&ops.attentionForwardFlash, cpu::attentionForwardFlashWorkspace};
+        case AttentionBackend::MemoryEfficient:
+            return {&ops.attentionForwardMemoryEfficient, cpu::attentionForwardMemoryEfficientWorkspace};
+        default: return {&ops.attentionForwardMath, cpu::attentionForwardMathWorkspace};
+    }
 }
 
-std::string whyChosen(AttentionBackend backend, const AttentionProblem& problem) {
+BackendKernel<AttentionBackwardArgs> backwardKernel(const OpTable& ops, AttentionBackend backend) {
     switch (backend) {
-        case AttentionBackend::Decode: return "decode: flash tiles over the paged cache, long caches split";
-        case AttentionBackend::Flash:
-            return problem.options.isCausal || problem.options.windowLeft >= 0 || problem.options.windowRight >= 0
-                       ? "flash: tiled, O(T) memory, hidden blocks skipped"
-                       : "flash: tiled, O(T) memory";
-        default: return "math";
+        case AttentionBackend::Flash: return {&ops.attentionBackwardFlash, cpu::attentionBackwardFlashWorkspace};
+        case AttentionBackend::MemoryEfficient:
+            return {&ops.attentionBackwardMemoryEfficient, cpu::attentionBackwardMemoryEfficientWorkspace};
+        default: return {&ops.attentionBackwardMath, cpu::attentionBackwardMathWorkspace};
     }
+}
+
+bool hasKernel(const Context& context, AttentionBackend backend, const AttentionProblem& problem) {
+    if (problem.isPaged) return context.ops->pagedAttention.run != nullptr;
+    if (problem.isBackward) return backwardKernel(*context.ops, backend).entry->run != nullptr;
+    return forwardKernel(*context.ops, backend).entry->run != nullptr;
+}
+
+// The faster of the two O(T) kernels over contiguous keys, by the table of measured speeds. Forward and backward are
+// chosen apart: both kernels save the same logSumExp.
+AttentionChoice fastestOfTable(const AttentionProblem& problem) {
+    if (problem.dtype == DType::BF16 && cpu::multipliesPairs(problem.headDim)) {
+        return {AttentionBackend::Flash,
+                "flash: the one backend that multiplies BF16 tiles unwidened on this processor"};
+    }
+    const cpu::AttentionSpeeds speeds =
+        cpu::measuredAttentionSpeeds(problem.dtype, problem.headDim, problem.maxKeyLength, problem.isBackward);
+    const bool isFlash = speeds.flash >= speeds.memoryEfficient;
+    const double ratio = isFlash ? speeds.flash / speeds.memoryEfficient : speeds.memoryEfficient / speeds.flash;
+    const AttentionBackend best = isFlash ? AttentionBackend::Flash : AttentionBackend::MemoryEfficient;
+    const AttentionBackend other = isFlash ? AttentionBackend::MemoryEfficient : AttentionBackend::Flash;
+    return {best,
+            fmt::format("{}: {:.2f}x {} {} at head dim {}, length {}{} (measured table)", attentionBackendName(best),
+                        ratio, ratio < 1.005 ? "as fast as" : "faster than", attentionBackendName(other),
+                        speeds.headDim, speeds.length, problem.isBackward ? ", backward" : "")};
+}
+
+AttentionChoice fastestBackend(const Context& context, const AttentionProblem& problem) {
+    if (problem.isPaged) {
+        return {AttentionBackend::Decode, "decode: flash tiles over the paged cache, long caches split"};
+    }
+    const bool isOnCpu = context.device.type != DeviceType::Cuda;
+    const bool isTabled = problem.dtype == DType::F32 || problem.dtype == DType::BF16;
+    if (isOnCpu && isTabled) return fastestOfTable(problem);
+    return {AttentionBackend::Flash, "flash: tiled, O(T) memory"};
 }
 
 }  // namespace
@@ -142,12 +185,6 @@ AttentionBackend parseAttentionBackend(std::string_view name) {
 
 std::string attentionRefusal(const Context& context, AttentionBackend backend, const AttentionProblem& problem) {
     if (backend == AttentionBackend::Auto) return {};
-    if (backend == AttentionBackend::MemoryEfficient) {
-        return fmt::format(
-            "memory_efficient does not exist on device {}; flash is O(T) there too, for every head dim, "
-            "mask, bias and dropout",
-            deviceName(context.device));
-    }
     if (backend == AttentionBackend::Decode && !problem.isPaged) {
         return "decode reads a paged key/value cache, and keys and values of this call are contiguous";
     }
@@ -170,28 +207,29 @@ AttentionChoice pickAttention(const Context& context, const AttentionProblem& pr
                         fmt::format("attention backend '{}' was asked for and cannot run: {}; use --attention auto",
                                     attentionBackendName(wanted), refusal)};
         }
-        // Over a cache, flash is the decode kernel: the same tiles, split over the blocks.
-        const bool isSplit = problem.isPaged && wanted == AttentionBackend::Flash;
-        return {
-            isSplit ? AttentionBackend::Decode : wanted,
-            fmt::format("{}: forced by --attention {}", attentionBackendName(wanted), attentionBackendName(wanted))};
+        if (problem.isPaged && wanted != AttentionBackend::Math) {
+            return {
+                AttentionBackend::Decode,
+                fmt::format("decode: the O(T) kernel over a paged cache; --attention {} chooses one over contiguous "
+                            "keys",
+                            attentionBackendName(wanted))};
+        }
+        return {wanted, fmt::format("{}: forced by --attention {}", attentionBackendName(wanted),
+                                    attentionBackendName(wanted))};
     }
-    const AttentionBackend best = problem.isPaged ? AttentionBackend::Decode : AttentionBackend::Flash;
-    const std::string refusal = attentionRefusal(context, best, problem);
-    if (refusal.empty()) return {best, whyChosen(best, problem)};
+    const AttentionChoice best = fastestBackend(context, problem);
+    const std::string refusal = attentionRefusal(context, best.backend, problem);
+    if (refusal.empty()) return best;
     return {AttentionBackend::Math, "math: " + refusal};
 }
 
 void attentionForward(const Context& context, const AttentionForwardArgs& args) {
     checkInputs("attention_forward", args);
     const AttentionChoice choice = pickAttention(context, problemOf(args));
-    const bool isMath = choice.backend == AttentionBackend::Math;
+    const auto kernel = forwardKernel(*context.ops, choice.backend);
     AttentionForwardArgs call = args;
-    const size_t bytes = isMath ? cpu::attentionForwardMathWorkspace(args, context.numThreads)
-                                : cpu::attentionForwardFlashWorkspace(args, context.numThreads);
-    const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
-    dispatch(context, isMath ? context.ops->attentionForwardMath : context.ops->attentionForwardFlash, call,
-             costOf(context, args), attentionBackendName(choice.backend), choice.reason);
+    const Buffer buffer = takeAttentionWorkspace(context, kernel.workspace(args, context.numThreads), call.workspace);
+    dispatch(context, *kernel.entry, call, costOf(context, args), attentionBackendName(choice.backend), choice.reason);
 }
 
 void attentionBackward(const Context& context, const AttentionBackwardArgs& args) {
@@ -199,13 +237,10 @@ void attentionBackward(const Context& context, const AttentionBackwardArgs& args
     AttentionProblem problem = problemOf(args);
     problem.isBackward = true;
     const AttentionChoice choice = pickAttention(context, problem);
-    const bool isMath = choice.backend == AttentionBackend::Math;
+    const auto kernel = backwardKernel(*context.ops, choice.backend);
     AttentionBackwardArgs call = args;
-    const size_t bytes = isMath ? cpu::attentionBackwardMathWorkspace(args, context.numThreads)
-                                : cpu::attentionBackwardFlashWorkspace(args, context.numThreads);
-    const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
-    dispatch(context, isMath ? context.ops->attentionBackwardMath : context.ops->attentionBackwardFlash, call,
-             costOf(context, args), attentionBackendName(choice.backend), choice.reason);
+    const Buffer buffer = takeAttentionWorkspace(context, kernel.workspace(args, context.numThreads), call.workspace);
+    dispatch(context, *kernel.entry, call, costOf(context, args), attentionBackendName(choice.backend), choice.reason);
 }
 
 }  // namespace wb::kernels

@@ -46,8 +46,7 @@ struct LinearBackwardInputArgs {
 };
 void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
 
-// dWeight += alpha * dOut^T x and dBias += sum over rows of dOut. Gradients always accumulate.
-// A weight in tiles has none.
+// dWeight = alpha * dOut^T x (+ dWeight) and dBias += sum over rows of dOut. A weight in tiles has none.
 //   dOut [T, O]; x [T, I] same dtype as dOut; dWeight [O, I] F32 (F64 for F64); dBias [O] F32/F64 optional.
 struct LinearBackwardWeightArgs {
     ConstView dOut;
@@ -55,7 +54,8 @@ struct LinearBackwardWeightArgs {
     View dWeight;
     View dBias;
     float alpha = 1.0F;
-    View workspace;  // set by linearBackwardWeight
+    Write write = Write::Add;  // of dWeight
+    View workspace;            // set by linearBackwardWeight
 };
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
 

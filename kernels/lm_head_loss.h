@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/linear.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/view.h"
 
@@ -23,7 +24,8 @@ inline constexpr int32_t kIgnoredLabel = -100;
 //   labels [T] I32 in [0, vocabularySize) or kIgnoredLabel
 //   losses [T] F32/F64: 0 where ignored; predictions [T] I32 optional: argmax, lowest id on ties, -1 where ignored
 //   dHidden [T, C] dtype of hidden, optional: overwritten, 0 where ignored; dWeight [V, C], dBias [V] F32/F64
-//   optional: accumulate. maxLogitBytes bounds the chunk (workspace); 0 chooses one that stays in cache.
+//   optional: accumulate, dWeight unless weightWrite says Replace (its first vocabularySize rows). maxLogitBytes bounds
+//   the chunk (workspace); 0 chooses one that stays in cache.
 struct LmHeadLossArgs {
     ConstView hidden;
     ConstView weight;
@@ -39,6 +41,7 @@ struct LmHeadLossArgs {
     float softCap = 0.0F;        // 0: none
     int64_t vocabularySize = 0;  // 0: all V
     int64_t maxLogitBytes = 0;
+    Write weightWrite = Write::Add;
     View workspace;  // set by lmHeadLoss
 };
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);

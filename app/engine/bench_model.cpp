@@ -121,14 +121,11 @@ struct ProfiledCost {
 
 ProfiledCost profile(kernels::Runtime& runtime, BenchWorkload& workload, int runs, DType dtype, ModelBench& result) {
     kernels::Profiler& profiler = runtime.profiler();
-    workload.run();  // the profiler's own first entries are not the op's
     profiler.reset();
-    profiler.setEnabled(true);
-    const double wall = secondsOf(workload, runs);
+    const double wall = secondsOf(workload, runs, &profiler);
     double inOps = 0;
     double inGemm = 0;
     ProfiledCost cost;
-    profiler.setEnabled(false);
     for (const kernels::KernelSummary& sum : profiler.summary()) {
         inOps += sum.seconds;
         cost.flops += sum.flops / runs;

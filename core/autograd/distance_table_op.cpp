@@ -13,11 +13,12 @@ Var distanceTable(const Context& context, Parameter& weight,
     kernels::distanceTableForward(
         context.device, {.weight = weight.value.view(), .bucketOfDistance = *bucketOfDistance, .table = table.view()});
     if (context.tape == nullptr || !weight.isTrainable()) return {std::move(table)};
-    return context.tape->record(std::move(table), [&weight, buckets = std::move(bucketOfDistance)](
-                                                      Tape& tape, const Tensor& dTable) {
-        kernels::distanceTableBackward(
-            tape.context(), {.dTable = dTable.view(), .bucketOfDistance = *buckets, .dWeight = weight.gradient.view()});
-    });
+    return context.tape->record(
+        std::move(table), [&weight, buckets = std::move(bucketOfDistance)](Tape& tape, const Tensor& dTable) {
+            kernels::distanceTableBackward(tape.context(), {.dTable = dTable.view(),
+                                                            .bucketOfDistance = *buckets,
+                                                            .dWeight = gradientSum(tape.context(), weight).view()});
+        });
 }
 
 }  // namespace wb::core

@@ -22,7 +22,7 @@ Var embedding(const Context& context, Parameter& table, const Tensor& ids, DType
             if (!range.isTrainable()) continue;
             kernels::embeddingBackward(tape.context(), {.dOut = range.of(dOut),
                                                         .ids = range.of(ids),
-                                                        .dTable = range.weight->gradient.view(),
+                                                        .dTable = gradientSum(tape.context(), *range.weight).view(),
                                                         .scale = scale,
                                                         .untrainedId = untrained});
         }

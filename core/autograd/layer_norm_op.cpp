@@ -45,8 +45,8 @@ Var recordNorm(Tape& tape, NormOutputs outputs, const Var& sum, std::vector<Weig
                                                      .invStd = range.of(invStd),
                                                      .dResidual = range.of(dResidual),
                                                      .dX = range.of(dX),
-                                                     .dWeight = range.weight->gradient.view(),
-                                                     .dBias = range.biasGradient()});
+                                                     .dWeight = gradientSum(t.context(), *range.weight).view(),
+                                                     .dBias = range.biasGradient(t.context())});
         }
         t.accumulate(node, dX);
     });

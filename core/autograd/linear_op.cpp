@@ -80,14 +80,15 @@ void backwardProduct(const kernels::Context& device, const Product& product, con
     const Tensor dRows = dOut.rows(begin, end);
     Parameter& weight = *product.weights.weight;
     if (product.trainsWeight()) {
-        const Parameter* bias = product.weights.bias;
-        kernels::linearBackwardWeight(device,
-                                      {.dOut = dRows.view(),
-                                       .x = x.rows(begin, end).view(),
-                                       .dWeight = weight.gradient.view(),
-                                       .dBias = product.trainsBias() ? bias->gradient.view() : kernels::View{}});
+        const kernels::View dBias =
+            product.trainsBias() ? gradientSum(device, *product.weights.bias).view() : kernels::View{};
+        kernels::linearBackwardWeight(device, {.dOut = dRows.view(),
+                                               .x = x.rows(begin, end).view(),
+                                               .dWeight = weight.gradient.view(),
+                                               .dBias = dBias,
+                                               .write = firstWrite(weight)});
     } else if (product.trainsBias()) {
-        accumulateColumnSums(device, dRows, product.weights.bias->gradient);
+        accumulateColumnSums(device, dRows, gradientSum(device, *product.weights.bias));
     }
     if (!dX.isPresent()) return;
     kernels::linearBackwardInput(
@@ -98,6 +99,10 @@ void backwardProduct(const kernels::Context& device, const Product& product, con
 
 Var linear(const Context& context, const Var& x, Parameter& weight, Parameter* bias,
            std::span<LowRankDelta* const> deltas) {
+    if (const LinearCall call{weight, bias, deltas};
+        !context.adapterRows.empty() && !deltas.empty() && runsAsGroup(context, x, std::span(&call, 1))) {
+        return std::move(linearGroup(context, x, std::span(&call, 1)).front());
+    }
     const Layer layer{weight, bias, deltas};
     const Shape outShape{x.value.shape()[0], weight.value.shape()[0]};
     Tensor out = Tensor::empty(context.device, x.value.dtype(), outShape, MemoryOwner::Activations);

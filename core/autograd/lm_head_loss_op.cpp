@@ -21,8 +21,18 @@ Tensor biasOf(const LmHead& head) {
     return head.bias != nullptr ? vocabularyRows(head, head.bias->value) : Tensor{};
 }
 
-Tensor biasGradientOf(const LmHead& head) {
-    return head.bias != nullptr ? vocabularyRows(head, head.bias->gradient) : Tensor{};
+Tensor biasGradientOf(const kernels::Context& device, const LmHead& head) {
+    return head.bias != nullptr ? vocabularyRows(head, gradientSum(device, *head.bias)) : Tensor{};
+}
+
+// As firstWrite, for a table of which the loss writes only the rows of the vocabulary.
+kernels::Write firstWriteOfRows(const kernels::Context& device, const LmHead& head) {
+    const kernels::Write write = firstWrite(head.weight);
+    const Tensor& gradient = head.weight.gradient;
+    if (write == kernels::Write::Replace && vocabularySizeOf(head) < gradient.shape()[0]) {
+        kernels::fill(device, {.out = gradient.rows(vocabularySizeOf(head), gradient.shape()[0]).view()});
+    }
+    return write;
 }
 
 }  // namespace
@@ -57,22 +67,24 @@ LmLoss lmHeadLoss(const Context& context, const Var& hidden, const LmHead& head,
         dHidden = Tensor::empty(device, hidden.value.dtype(), hidden.value.shape(), owner);
     }
     const Tensor dWeight = records ? vocabularyRows(head, head.weight.gradient) : Tensor{};
-    const Tensor dBias = records ? biasGradientOf(head) : Tensor{};
-    kernels::lmHeadLoss(device, {.hidden = hidden.value.view(),
-                                 .weight = vocabularyRows(head, head.weight.value).view(),
-                                 .bias = biasOf(head).view(),
-                                 .labels = labels.view(),
-                                 .losses = losses.view(),
-                                 .predictions = predictions.view(),
-                                 .dHidden = dHidden.view(),
-                                 .dWeight = dWeight.view(),
-                                 .dBias = dBias.view(),
-                                 .gradScale = gradScale,
-                                 .logitScale = head.logitScale,
-                                 .softCap = head.softCap,
-                                 .vocabularySize = 0,
-                                 .maxLogitBytes = 0,
-                                 .workspace = {}});
+    const Tensor dBias = records ? biasGradientOf(device, head) : Tensor{};
+    kernels::lmHeadLoss(device,
+                        {.hidden = hidden.value.view(),
+                         .weight = vocabularyRows(head, head.weight.value).view(),
+                         .bias = biasOf(head).view(),
+                         .labels = labels.view(),
+                         .losses = losses.view(),
+                         .predictions = predictions.view(),
+                         .dHidden = dHidden.view(),
+                         .dWeight = dWeight.view(),
+                         .dBias = dBias.view(),
+                         .gradScale = gradScale,
+                         .logitScale = head.logitScale,
+                         .softCap = head.softCap,
+                         .vocabularySize = 0,
+                         .maxLogitBytes = 0,
+                         .weightWrite = dWeight.isPresent() ? firstWriteOfRows(device, head) : kernels::Write::Add,
+                         .workspace = {}});
     if (!records) return {{std::move(losses)}, std::move(predictions)};
     // The kernel has already made the gradients; the node only hands dHidden on.
     Var root = context.tape->record(std::move(losses), [node = hidden.node, dHidden](Tape& tape, const Tensor&) {

@@ -90,25 +90,25 @@ void applyMagnitude(const kernels::Context& device, AppliedDelta& applied, const
 
 // Returns the gradient of `raw`; adds those of the magnitude and of the layer's bias.
 Tensor backwardMagnitude(const kernels::Context& device, const AppliedDelta& applied, const Tensor& dOut) {
-    const LowRankDelta& delta = *applied.delta;
+    LowRankDelta& delta = *applied.delta;
     Parameter* bias = applied.weights.bias;
     Tensor dRaw = like(device, dOut);
     Tensor dGain;
     if (delta.magnitude.isTrainable()) {
         dGain = Tensor::zeros(device, applied.gain.dtype(), applied.gain.shape(), MemoryOwner::Activations);
     }
-    kernels::columnScaleBackward(
-        device, {.dOut = dOut.view(),
-                 .x = applied.raw.view(),
-                 .gain = flat(applied.gain),
-                 .dX = dRaw.view(),
-                 .dGain = dGain.isPresent() ? flat(dGain) : kernels::View{},
-                 .dBias = bias != nullptr && bias->isTrainable() ? bias->gradient.view() : kernels::View{}});
+    kernels::columnScaleBackward(device,
+                                 {.dOut = dOut.view(),
+                                  .x = applied.raw.view(),
+                                  .gain = flat(applied.gain),
+                                  .dX = dRaw.view(),
+                                  .dGain = dGain.isPresent() ? flat(dGain) : kernels::View{},
+                                  .dBias = bias != nullptr ? gradientSum(device, *bias).view() : kernels::View{}});
     if (dGain.isPresent()) {
         kernels::columnScaleForward(device, {.x = dGain.view(),
                                              .gain = delta.inverseNorms.view(),
                                              .bias = {},
-                                             .out = asRow(delta.magnitude.gradient).view(),
+                                             .out = asRow(gradientSum(device, delta.magnitude)).view(),
                                              .accumulates = true});
     }
     return dRaw;
@@ -190,11 +190,13 @@ void backwardDelta(const kernels::Context& device, const AppliedDelta& applied, 
     const Tensor dRows = dOut.rows(applied.begin, applied.end);
     const Tensor dTop = delta.hasMagnitude() ? backwardMagnitude(device, applied, dRows) : dRows;
     if (delta.b.isTrainable()) {
-        kernels::linearBackwardWeight(
-            device,
-            {.dOut = dTop.view(), .x = applied.low.view(), .dWeight = delta.b.gradient.view(), .alpha = delta.scale});
+        kernels::linearBackwardWeight(device, {.dOut = dTop.view(),
+                                               .x = applied.low.view(),
+                                               .dWeight = delta.b.gradient.view(),
+                                               .alpha = delta.scale,
+                                               .write = firstWrite(delta.b)});
     }
-    if (delta.biasB.isTrainable()) accumulateColumnSums(device, dTop, delta.biasB.gradient, delta.scale);
+    if (delta.biasB.isTrainable()) accumulateColumnSums(device, dTop, gradientSum(device, delta.biasB), delta.scale);
     Tensor dLow = like(device, applied.low);
     kernels::linearBackwardInput(
         device, {.dOut = dTop.view(), .weight = delta.b.value.view(), .dX = dLow.view(), .alpha = delta.scale});
@@ -202,8 +204,9 @@ void backwardDelta(const kernels::Context& device, const AppliedDelta& applied, 
     const Tensor xRows = x.rows(applied.begin, applied.end);
     if (delta.a.isTrainable()) {
         const Tensor input = applied.hasDropout() ? droppedRows(device, applied, xRows) : xRows;
-        kernels::linearBackwardWeight(device,
-                                      {.dOut = dLow.view(), .x = input.view(), .dWeight = delta.a.gradient.view()});
+        kernels::linearBackwardWeight(
+            device,
+            {.dOut = dLow.view(), .x = input.view(), .dWeight = delta.a.gradient.view(), .write = firstWrite(delta.a)});
     }
     if (!dX.isPresent()) return;
     const Tensor dXRows = dX.rows(applied.begin, applied.end);

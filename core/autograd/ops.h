@@ -29,6 +29,17 @@ Var embedding(const Context& context, Parameter& table, const Tensor& ids, DType
 Var linear(const Context& context, const Var& x, Parameter& weight, Parameter* bias,
            std::span<LowRankDelta* const> deltas = {});
 
+// One projection of a group.
+struct LinearCall {
+    Parameter& weight;
+    Parameter* bias = nullptr;
+    std::span<LowRankDelta* const> deltas{};
+};
+// linear(x) for each call; in one kernel where runsAsGroup, with the same bits.
+std::vector<Var> linearGroup(const Context& context, const Var& x, std::span<const LinearCall> calls);
+// True for few rows of inference with plain weights and plain low-rank updates: decoding.
+bool runsAsGroup(const Context& context, const Var& x, std::span<const LinearCall> calls);
+
 // x [T, C] -> normalised [T, C]; the factor of a column is weight + weightOffset.
 Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps, float weightOffset = 0.0F);
 

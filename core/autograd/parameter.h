@@ -2,18 +2,22 @@
 #pragma once
 
 #include "core/tensor/tensor.h"
+#include "kernels/linear.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace wb::core {
 
 // A weight with its Hugging Face name. Frozen unless it has a gradient tensor: gradients are F32 (F64 for F64 weights),
-// live as long as training does, and accumulate until the optimiser clears them.
+// live as long as training does, and accumulate until the optimiser clears them. Clearing writes nothing: the first
+// contribution replaces what is there, or zeros come before it.
 struct Parameter {
     std::string name;
     Tensor value;
     Tensor gradient;
+    bool isGradientUnset = false;     // cleared, and nothing has arrived since
     bool isTransposedInFile = false;  // a matrix that files hold as [in, out]
     bool isConstant = false;          // stored with the weights, never trained
     int32_t untrainedRow = -1;        // looking up this row of a table gives it no gradient
@@ -32,6 +36,14 @@ struct Parameter {
 
 inline DType gradientDtype(DType valueDtype) {
     return valueDtype == DType::F64 ? DType::F64 : DType::F32;
+}
+
+// The gradient, to be added to or read; absent for a frozen parameter.
+Tensor& gradientSum(const kernels::Context& context, Parameter& parameter);
+
+// For an op that can do either: whether its contribution replaces the gradient. The caller makes that contribution.
+inline kernels::Write firstWrite(Parameter& parameter) {
+    return std::exchange(parameter.isGradientUnset, false) ? kernels::Write::Replace : kernels::Write::Add;
 }
 
 // Gives the parameter a zeroed gradient.

@@ -27,7 +27,7 @@ Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, std::ve
                                                    .invRms = range.of(invRms),
                                                    .dResidual = range.of(dResidual),
                                                    .dX = range.of(dX),
-                                                   .dWeight = range.weight->gradient.view(),
+                                                   .dWeight = gradientSum(t.context(), *range.weight).view(),
                                                    .weightOffset = weightOffset});
         }
         t.accumulate(node, dX);

@@ -31,7 +31,9 @@ struct WeightRange {
 
     bool isTrainable() const { return weight->isTrainable() || (bias != nullptr && bias->isTrainable()); }
     kernels::View biasValue() const { return bias != nullptr ? bias->value.view() : kernels::View{}; }
-    kernels::View biasGradient() const { return bias != nullptr ? bias->gradient.view() : kernels::View{}; }
+    kernels::View biasGradient(const kernels::Context& context) const {
+        return bias != nullptr ? gradientSum(context, *bias).view() : kernels::View{};
+    }
     // These rows of a tensor; absent if it is.
     kernels::View of(const Tensor& tensor) const {
         return tensor.isPresent() ? tensor.rows(begin, end).view() : kernels::View{};

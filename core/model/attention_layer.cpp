@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/model/attention_layer.h"
 
+#include <array>
 #include <utility>
 
 namespace wb::core {
@@ -43,9 +44,10 @@ AttentionLayer::Heads AttentionLayer::project(const Context& context, const Var&
     if (m_fused.exists()) {
         heads = projectFused(context, x);
     } else {
-        heads = {reshape(context, m_query.apply(context, x), queryShape),
-                 reshape(context, m_key.apply(context, x), keyShape),
-                 reshape(context, m_value.apply(context, x), keyShape)};
+        const std::array<LinearCall, 3> calls{m_query.call(), m_key.call(), m_value.call()};
+        const std::vector<Var> parts = linearGroup(context, x, calls);
+        heads = {reshape(context, parts[0], queryShape), reshape(context, parts[1], keyShape),
+                 reshape(context, parts[2], keyShape)};
     }
     heads.query = m_queryNorm.apply(context, heads.query);
     heads.key = m_keyNorm.apply(context, heads.key);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/model/feed_forward.h"
 
+#include <array>
 #include <vector>
 
 namespace wb::core {
@@ -35,8 +36,9 @@ Var FeedForward::activated(const Context& context, const Var& x) {
                                m_config.activation);
     }
     if (!m_gate.exists()) return activation(context, m_up.apply(context, x), m_config.activation);
-    const Var gate = m_gate.apply(context, x);
-    return gatedActivation(context, gate, m_up.apply(context, x), m_config.activation);
+    const std::array<LinearCall, 2> calls{m_gate.call(), m_up.call()};
+    const std::vector<Var> parts = linearGroup(context, x, calls);
+    return gatedActivation(context, parts[0], parts[1], m_config.activation);
 }
 
 Var FeedForward::apply(const Context& context, const Var& x) {

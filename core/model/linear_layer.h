@@ -31,6 +31,8 @@ struct LinearLayer {
         return linear(context, x, weight, bias ? &*bias : nullptr, deltas);
     }
 
+    LinearCall call() { return {weight, bias ? &*bias : nullptr, deltas}; }
+
     void visitParameters(const std::function<void(Parameter&)>& visit);
 };
 

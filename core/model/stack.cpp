@@ -93,11 +93,11 @@ Stack::Stack(const kernels::Context& context, const StackConfig& config, int64_t
     m_config.blocks.clear();  // each block keeps its own
 }
 
-Parameter& Stack::positionRows() {
+Parameter& Stack::positionRows(const kernels::Context& context) {
     const PositionConfig& config = m_config.positions;
     m_positionsUsed.value = m_positions.value.rows(config.offset, config.rows);
     m_positionsUsed.gradient =
-        m_positions.isTrainable() ? m_positions.gradient.rows(config.offset, config.rows) : Tensor{};
+        m_positions.isTrainable() ? gradientSum(context, m_positions).rows(config.offset, config.rows) : Tensor{};
     return m_positionsUsed;
 }
 
@@ -105,7 +105,8 @@ Var Stack::embed(const Context& context, Parameter& table, const PackedInput& ro
     Var x = embedding(context, table, rows.ids, m_dtype, m_config.embeddingScale);
     if (m_projectIn.exists()) x = m_projectIn.apply(context, x);
     if (m_config.normsBeforePositions) x = m_embeddingNorm.apply(context, x);
-    if (m_config.positions.exists()) x = add(context, x, embedding(context, positionRows(), rows.positions, m_dtype));
+    if (m_config.positions.exists())
+        x = add(context, x, embedding(context, positionRows(context.device), rows.positions, m_dtype));
     return m_config.normsBeforePositions ? x : m_embeddingNorm.apply(context, x);
 }
 

@@ -39,7 +39,7 @@ public:
 
 private:
     Var embed(const Context& context, Parameter& embedding, const PackedInput& rows);
-    Parameter& positionRows();
+    Parameter& positionRows(const kernels::Context& context);
     ResidualStream runBlock(const Context& context, TransformerBlock& block, const ResidualStream& stream,
                             const PackedInput& rows, const Var* relativeBias, const StackPass& pass);
 

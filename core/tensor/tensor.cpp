@@ -89,6 +89,12 @@ void copyToHost(const Context& context, const Tensor& source, void* target, size
 
 namespace {
 
+std::vector<float> copied(const Context& context, const Tensor& tensor) {
+    std::vector<float> values(static_cast<size_t>(tensor.count()));
+    copyToHost(context, tensor, values.data(), values.size() * sizeof(float));
+    return values;
+}
+
 template <class Stored>
 std::vector<float> widened(const Context& context, const Tensor& tensor) {
     std::vector<Stored> stored(static_cast<size_t>(tensor.count()));
@@ -129,7 +135,7 @@ void assignQuantised(const Context& context, const Tensor& tensor, std::span<con
 
 std::vector<float> toFloats(const Context& context, const Tensor& tensor) {
     switch (tensor.dtype()) {
-        case DType::F32: return widened<float>(context, tensor);
+        case DType::F32: return copied(context, tensor);
         case DType::F64: return widened<double>(context, tensor);
         case DType::BF16: return widened<BFloat16>(context, tensor);
         case DType::F16: return widened<Float16>(context, tensor);

@@ -5,6 +5,9 @@
 //   S = rules(scale q k^T);  m' = max(m, max_j S);  P = exp(S - m');  l' = l exp(m - m') + sum_j P
 //   O' = O exp(m - m') + dropout(P) v;   at the end  out = O / l,  logSumExp = m + log l
 //
+// Where the processor multiplies BF16, BF16 tiles stay BF16: P is rounded to BF16 for the second product (l sums it
+// unrounded), all sums are F32. Elsewhere BF16 operands are widened.
+//
 // A thread keeps one tile of each operand; nothing else is stored. A tile is computed by one thread in the order of the
 // keys: the same bits for any number of threads, and for a sequence alone or packed with others.
 #undef HWY_TARGET_INCLUDE
@@ -13,8 +16,10 @@
 
 #include <hwy/highway.h>
 
+#include "kernels/cpu/attention_pairs_inl.h"
 #include "kernels/cpu/attention_tile_inl.h"
 #include "kernels/cpu/attention_workspace.h"
+#include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/cpu_ops.h"
 
 #include <omp.h>
@@ -35,12 +40,12 @@ struct ForwardScratch {
     float* total;    // [rows]
     float* shrink;   // [rows]
 
-    ForwardScratch(float* start, int64_t headDim)
+    ForwardScratch(float* start, int64_t headDim, int64_t group)
         : queries(start),
           operand(queries + kTileRows * headDim),
           scores(operand + kTileKeys * headDim),
           extra(scores + kTileKeys * kTileRows),
-          sums(extra + kTileKeys * kTileRows),
+          sums(extra + extraFloats(group)),
           highest(sums + kTileRows * headDim),
           total(highest + kTileRows),
           shrink(total + kTileRows) {}
@@ -80,13 +85,13 @@ void forwardTile(const AttentionForwardArgs& args, const QueryTile& tile, const 
     const int64_t headOffset = tile.keyValueHead * headDim + tile.sequence.firstKey * keyStride;
     for (int64_t first = rules.seenBySome.begin / kTileKeys * kTileKeys; first < rules.seenBySome.end;
          first += kTileKeys) {
-        const int64_t numKeys = std::min(kTileKeys, tile.sequence.numKeys - first);
+        const int64_t numKeys = std::min(kTileKeys, rules.seenBySome.end - first);
         const auto rows = static_cast<size_t>(numKeys);
         gatherRows(args.k.as<T>() + headOffset + first * keyStride, keyStride, rows, width, s.operand, width);
         multiply<Start::Zero, Layout::DepthContiguous>(rows, columns, width, {s.operand, width}, s.queries, columns,
                                                        s.scores, columns);
         applyRules(rules, tile, facts, first, numKeys, s.scores, nullptr, s.extra);
-        softmaxStep(s.scores, rows, columns, s.highest, s.total, s.shrink);
+        softmaxStep(s.scores, rows, columns, {s.highest, s.total, s.shrink});
         if (dropout.isOn()) {
             gatherDropout(dropout, tile, first, numKeys, s.extra);
             multiplyInPlace(s.scores, s.extra, rows * columns);
@@ -98,13 +103,58 @@ void forwardTile(const AttentionForwardArgs& args, const QueryTile& tile, const 
     storeTile<T>(args, tile, s);
 }
 
+#if HWY_TARGET <= HWY_AVX3
+// forwardTile() with BF16 operands; the head dim is even.
+void forwardTilePairs(const AttentionForwardArgs& args, const QueryTile& tile, const ForwardScratch& s) {
+    using Pair = PairProduct;
+    const int64_t headDim = args.q.shape[2];
+    const int64_t keyStride = args.k.shape[1] * headDim;
+    const auto width = static_cast<size_t>(headDim);
+    const auto columns = static_cast<size_t>(tile.columns());
+    const AttentionDropout dropout(args.options, args.q.shape[0], longestSequence(args.cuSeqlensK));
+    const ScoreRules rules{args.options, args.bias, tile.seenBySome(args.options), tile.seenByAll(args.options)};
+    const auto scale = static_cast<float>(attentionScale(args.options, headDim));
+    const float laterScale = rules.changesScores() ? 1.0F : std::abs(scale);
+    LaneFacts facts;
+    facts.fill(tile, args.options, args.bias);
+    gatherPairsTransposed(tile, args.q.as<BFloat16>(), args.q.shape[1], headDim, scale < 0, s.queries);
+    std::fill(s.sums, s.sums + width * columns, 0.0F);
+    std::fill(s.highest, s.highest + columns, kMinusInfinity);
+    std::fill(s.total, s.total + columns, 0.0F);
+
+    const int64_t headOffset = tile.keyValueHead * headDim + tile.sequence.firstKey * keyStride;
+    for (int64_t first = rules.seenBySome.begin / kTileKeys * kTileKeys; first < rules.seenBySome.end;
+         first += kTileKeys) {
+        const int64_t numKeys = std::min(kTileKeys, rules.seenBySome.end - first);
+        const auto rows = static_cast<size_t>(numKeys);
+        const int64_t offset = headOffset + first * keyStride;
+        copyPairRows(args.k.as<BFloat16>() + offset, keyStride, rows, width, s.operand);
+        multiply<Start::Zero, Layout::DepthContiguous, Pair>(rows, columns, width / 2, {s.operand, width / 2},
+                                                             s.queries, columns, s.scores, columns);
+        if (rules.changesScores()) scaleInPlace(s.scores, std::abs(scale), rows * columns);
+        applyRules(rules, tile, facts, first, numKeys, s.scores, nullptr, s.extra);
+        if (dropout.isOn()) gatherDropout(dropout, tile, first, numKeys, s.extra);
+        softmaxStepPairs(s.scores, rows, columns, laterScale, dropout.isOn() ? s.extra : nullptr,
+                         {s.highest, s.total, s.shrink}, s.scores);
+        pairBlock(args.v.as<BFloat16>() + offset, keyStride, rows, width, s.operand);
+        multiply<Start::Scaled, Layout::RowContiguous, Pair>(width, columns, (rows + 1) / 2, {s.operand, width},
+                                                             s.scores, columns, s.sums, columns, s.shrink);
+    }
+    storeTile<BFloat16>(args, tile, s);
+}
+#endif
+
 }  // namespace
 
 void forwardTileF32(const AttentionForwardArgs& args, const QueryTile& tile, float* scratch) {
-    forwardTile<float>(args, tile, ForwardScratch(scratch, args.q.shape[2]));
+    forwardTile<float>(args, tile, ForwardScratch(scratch, args.q.shape[2], tile.group));
 }
 void forwardTileBf16(const AttentionForwardArgs& args, const QueryTile& tile, float* scratch) {
-    forwardTile<BFloat16>(args, tile, ForwardScratch(scratch, args.q.shape[2]));
+    const ForwardScratch s(scratch, args.q.shape[2], tile.group);
+#if HWY_TARGET <= HWY_AVX3
+    if (multipliesPairs(args.q.shape[2])) return forwardTilePairs(args, tile, s);
+#endif
+    forwardTile<BFloat16>(args, tile, s);
 }
 
 }  // namespace wb::kernels::cpu::HWY_NAMESPACE
@@ -117,21 +167,22 @@ namespace {
 HWY_EXPORT(forwardTileF32);
 HWY_EXPORT(forwardTileBf16);
 
-size_t scratchFloats(int64_t headDim) {
-    return static_cast<size_t>(3 * kTileRows * headDim + 2 * kTileRows * kTileKeys + 3 * kTileRows);
+size_t scratchFloats(const AttentionForwardArgs& args) {
+    const int64_t group = args.q.shape[1] / args.k.shape[1];
+    return static_cast<size_t>(3 * kTileRows * (args.q.shape[2] + 1) + kTileRows * kTileKeys + extraFloats(group));
 }
 
 }  // namespace
 
 size_t attentionForwardFlashWorkspace(const AttentionForwardArgs& args, int numThreads) {
-    return scratchFloats(args.q.shape[2]) * sizeof(float) * static_cast<size_t>(std::max(1, numThreads));
+    return scratchFloats(args) * sizeof(float) * static_cast<size_t>(std::max(1, numThreads));
 }
 
 void attentionForwardFlash(const Context& context, const AttentionForwardArgs& args) {
     const bool isBf16 = args.q.dtype == DType::BF16;
     const std::vector<TileRef> tiles = listTiles(args.cuSeqlensQ, args.k.shape[1], args.q.shape[1] / args.k.shape[1]);
     const auto numItems = static_cast<int64_t>(tiles.size());
-    const size_t scratch = scratchFloats(args.q.shape[2]);
+    const size_t scratch = scratchFloats(args);
     // Last tiles first: with a causal mask they are the longest.
     const int threads = attentionThreads(context, numItems, attentionFlops(args));
 #pragma omp parallel for schedule(dynamic) num_threads(threads)

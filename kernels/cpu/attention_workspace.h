@@ -12,6 +12,8 @@ namespace wb::kernels::cpu {
 
 size_t attentionForwardMathWorkspace(const AttentionForwardArgs& args, int numThreads);
 size_t attentionBackwardMathWorkspace(const AttentionBackwardArgs& args, int numThreads);
+size_t attentionForwardMemoryEfficientWorkspace(const AttentionForwardArgs& args, int numThreads);
+size_t attentionBackwardMemoryEfficientWorkspace(const AttentionBackwardArgs& args, int numThreads);
 size_t attentionForwardFlashWorkspace(const AttentionForwardArgs& args, int numThreads);
 size_t attentionBackwardFlashWorkspace(const AttentionBackwardArgs& args, int numThreads);
 

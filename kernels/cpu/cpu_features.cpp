@@ -40,9 +40,12 @@ void applyCap(std::string_view cap) {
         dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
     } else if (cap == "avx512") {
         dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core);
+    } else if (cap == "avx512_bf16") {
+        dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
     } else {
-        throw Error{ErrorCode::InvalidArgument,
-                    fmt::format("WHETBENCH_ISA is '{}', expected sse4, avx2 or avx512; unset it to use all", cap)};
+        throw Error{
+            ErrorCode::InvalidArgument,
+            fmt::format("WHETBENCH_ISA is '{}', expected sse4, avx2, avx512 or avx512_bf16; unset it to use all", cap)};
     }
 }
 
@@ -57,29 +60,30 @@ bool includes(dnnl::cpu_isa have, dnnl::cpu_isa wanted) {
 }
 
 // Intel's cores give the BF16 dot product a quarter of the rate at which they issue F32 multiply-adds (measured 187
-// against 383 GFLOP/s), AMD's the same rate: twice the arithmetic. AMX is fast wherever it exists.
-bool hasFastBf16(dnnl::cpu_isa isa) {
-    if (includes(isa, dnnl::cpu_isa::avx512_core_amx)) return true;
+// against 383 GFLOP/s), AMD's the same rate: twice the arithmetic. The user may ask for it all the same.
+bool hasFastDot(dnnl::cpu_isa isa, std::string_view cap) {
     unsigned leaf = 0;
     unsigned b = 0;
     unsigned c = 0;
     unsigned d = 0;
     const bool isIntel = __get_cpuid(0, &leaf, &b, &c, &d) != 0 && b == signature_INTEL_ebx;
-    return includes(isa, dnnl::cpu_isa::avx512_core_bf16) && !isIntel;
+    return includes(isa, dnnl::cpu_isa::avx512_core_bf16) && (!isIntel || cap == "avx512_bf16");
 }
 
 CpuFeatures detect() {
-    const char* cap = std::getenv("WHETBENCH_ISA");
-    const bool isCapped = cap != nullptr && *cap != '\0';
-    if (isCapped) applyCap(cap);
+    const char* variable = std::getenv("WHETBENCH_ISA");
+    const std::string_view cap = variable == nullptr ? "" : variable;
+    if (!cap.empty()) applyCap(cap);
     CpuFeatures features;
     features.model = processorName();
     // oneDNN knows which instruction sets the operating system enabled, and the cap.
     const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-    features.hasNativeBf16 = hasFastBf16(isa);
+    features.hasFastBf16Dot = hasFastDot(isa, cap);
+    // AMX is fast wherever it exists.
+    features.hasNativeBf16 = features.hasFastBf16Dot || includes(isa, dnnl::cpu_isa::avx512_core_amx);
     features.hasAvx512Vnni = includes(isa, dnnl::cpu_isa::avx512_core_vnni);
     features.hasAvx2 = includes(isa, dnnl::cpu_isa::avx2);
-    features.hasAvxVnni = features.hasAvx2 && !isCapped && processorHasAvxVnni();
+    features.hasAvxVnni = features.hasAvx2 && cap.empty() && processorHasAvxVnni();
     features.isa = includes(isa, dnnl::cpu_isa::avx512_core_amx)    ? "amx_bf16"
                    : includes(isa, dnnl::cpu_isa::avx512_core_bf16) ? "avx512_bf16"
                    : includes(isa, dnnl::cpu_isa::avx512_core)      ? "avx512"

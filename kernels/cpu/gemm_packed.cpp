@@ -19,6 +19,8 @@ namespace wb::kernels::cpu {
 constexpr int64_t kPanelDepth = 512;
 // Columns of B that are packed at a time: 1 MiB at full depth.
 constexpr int64_t kPanelColumns = 512;
+// The same where the rows of A need no packing.
+constexpr int64_t kNarrowPanelColumns = 128;
 // Rows of A that are packed at a time, a multiple of the rows of every kernel.
 constexpr int64_t kPanelRows = 168;
 // A row of packed A; the extra line keeps the rows of a tile out of each other's cache sets.
@@ -66,6 +68,47 @@ static_assert(kTileStride <= 16, "fits the panel");
 HWY_INLINE size_t stripWidth() {
     return 2 * hn::Lanes(FloatTag());
 }
+
+// Asks for the cache lines of count elements.
+template <class T>
+HWY_INLINE void prefetchLines(const T* from, size_t count) {
+    constexpr size_t kLine = 64 / sizeof(T);
+    for (size_t i = 0; i < count; i += kLine) __builtin_prefetch(from + i);
+}
+
+// Memory that is packed next, asked for line by line while the kernels work: a panel packed from memory that nobody
+// asked for before waits for it, some ten percent of a product.
+class Upcoming {
+public:
+    Upcoming() = default;
+    // `rows` pieces of rowBytes, asked for in about `asks` steps.
+    Upcoming(const void* first, size_t strideBytes, size_t rowBytes, size_t rows, size_t asks)
+        : m_row(static_cast<const char*>(first)), m_strideBytes(strideBytes), m_rowBytes(rowBytes), m_rowsLeft(rows) {
+        const size_t lines = (rowBytes + kLine - 1) / kLine * rows;
+        m_linesPerAsk = (lines + asks - 1) / std::max<size_t>(1, asks);
+    }
+
+    HWY_INLINE void ask() {
+        for (size_t i = 0; i < m_linesPerAsk && m_rowsLeft > 0; ++i) {
+            __builtin_prefetch(m_row + m_at, 0, 2);  // into the second-level cache
+            m_at += kLine;
+            if (m_at < m_rowBytes) continue;
+            m_at = 0;
+            m_row += m_strideBytes;
+            --m_rowsLeft;
+        }
+    }
+
+private:
+    static constexpr size_t kLine = 64;
+
+    const char* m_row = nullptr;
+    size_t m_strideBytes = 0;
+    size_t m_rowBytes = 0;
+    size_t m_rowsLeft = 0;
+    size_t m_at = 0;
+    size_t m_linesPerAsk = 0;
+};
 
 // Which index of A is contiguous: in the panel as it was in memory, so that packing is a plain copy.
 enum class PanelOrder { DepthContiguous, RowContiguous };
@@ -120,6 +163,8 @@ struct TileOutput {
     bool isFirst;  // block of k
     bool isLast;
 
+    HWY_INLINE void prefetch(size_t row) const { prefetchLines(c + row * stride, 2 * hn::Lanes(FloatTag())); }
+
     // `c` and `partial` stand at the tile's first element, column counts from there.
     template <class Part>
     HWY_INLINE void put(FloatVec sum, size_t row, size_t column, Part part) const {
@@ -139,32 +184,31 @@ struct TileOutput {
 
 template <PanelOrder kOrder, class In, class Out>
 HWY_NOINLINE void multiplyTile(const float* a, size_t stride, const float* b, size_t depth,
-                               const TileOutput<In, Out>& out, size_t rows, size_t columns) {
+                               const TileOutput<In, Out>& out, size_t rows, size_t columns, Upcoming& upcoming) {
     const FloatTag d;
     const size_t lanes = hn::Lanes(d);
     const size_t rowStep = kOrder == PanelOrder::RowContiguous ? 1 : stride;
     constexpr size_t kDepthStep = kOrder == PanelOrder::RowContiguous ? kTileStride : 1;
-    for (size_t row = 0; row < rows; ++row) {
-        const auto* line = reinterpret_cast<const char*>(out.c + row * out.stride);
-        __builtin_prefetch(line, 1);
-        __builtin_prefetch(line + 64, 1);
-    }
     Sums<kTileRows> sums;
     sums.clear();
-    size_t p = 0;
-    for (; p + 4 <= depth; p += 4) {
-        HWY_UNROLL(4)
-        for (size_t i = 0; i < 4; ++i) {
+    const auto run = [&](size_t steps) HWY_ATTR {
+        for (size_t i = 0; i < steps; ++i) {
             sums.step(a, rowStep, hn::Load(d, b), hn::Load(d, b + lanes));
             a += kDepthStep;
             b += 2 * lanes;
         }
+    };
+    // The lines of the output are asked for one row at a time: all at once would hold up the loads of the panels.
+    const size_t chunk = std::max<size_t>(4, depth / kTileRows / 4 * 4);
+    size_t p = 0;
+    for (size_t row = 0; row < rows && p + chunk <= depth; ++row, p += chunk) {
+        out.prefetch(row);
+        upcoming.ask();
+        for (size_t i = 0; i < chunk; i += 4) {
+            run(4);
+        }
     }
-    for (; p < depth; ++p) {
-        sums.step(a, rowStep, hn::Load(d, b), hn::Load(d, b + lanes));
-        a += kDepthStep;
-        b += 2 * lanes;
-    }
+    run(depth - p);
     if (rows == kTileRows && columns == 2 * lanes) return sums.put(out, 0);
     HWY_ALIGN float tile[kTileRows * 2 * kMaxLanes];
     sums.finish(tile);
@@ -173,13 +217,6 @@ HWY_NOINLINE void multiplyTile(const float* a, size_t stride, const float* b, si
             out.put(load(d, tile + row * 2 * lanes + i, part), row, i, part);
         });
     }
-}
-
-// Asks for the cache lines of count elements.
-template <class T>
-HWY_INLINE void prefetchLines(const T* from, size_t count) {
-    constexpr size_t kLine = 64 / sizeof(T);
-    for (size_t i = 0; i < count; i += kLine) __builtin_prefetch(from + i);
 }
 
 // Tiles of kTileRows rows of A [m, k]: row r of a tile is panel[r * kPackedRowStride ...]; missing rows are zeros.
@@ -371,7 +408,7 @@ struct RowSource {
 
 template <PanelOrder kOrder, class In, class Out>
 void multiplyPanels(const RowSource& a, const float* panelB, size_t rows, size_t columns, size_t depth,
-                    TileOutput<In, Out> out) {
+                    TileOutput<In, Out> out, Upcoming& upcoming) {
     const size_t width = stripWidth();
     const size_t tileSize = (kOrder == PanelOrder::RowContiguous ? kTileStride * depth : kTileRows * kPackedRowStride);
     const TileOutput<In, Out> panel = out;
@@ -387,99 +424,155 @@ void multiplyPanels(const RowSource& a, const float* panelB, size_t rows, size_t
                 out.partial = panel.partial + row * static_cast<size_t>(kPanelColumns) + column;
             multiplyTile<kOrder>(tile, isDirect ? a.stride : static_cast<size_t>(kPackedRowStride),
                                  panelB + column * depth, depth, out, std::min(kTileRows, rows - row),
-                                 std::min(width, columns - column));
+                                 std::min(width, columns - column), upcoming);
         }
     }
 }
 
-// F32 rows are read where they are, unless they lie a multiple of a page apart: then the lines of a tile would fall
-// into one set of the first-level cache and push each other out.
-template <class In>
-RowSource sourceOfRows(const In* a, size_t stride, size_t rows, size_t depth, float* panel) {
-    if constexpr (std::is_same_v<In, float>) {
-        if (stride * sizeof(float) % 4096 != 0) {
-            const size_t whole = rows / kTileRows * kTileRows;
-            if (whole < rows) packRows(a + whole * stride, stride, rows - whole, depth, panel);
-            return {panel, a, stride};
-        }
-    }
-    packRows(a, stride, rows, depth, panel);
-    return {panel, nullptr, 0};
-}
+// One panel of B: a block of k times some columns of the output.
+struct PanelB {
+    int64_t k;
+    int64_t n;
+    size_t depth;
+    size_t columns;
+};
 
-template <class In>
-const In* element(const void* data, int64_t stride, bool isTransposed, int64_t row, int64_t column) {
-    return static_cast<const In*>(data) + (isTransposed ? column * stride + row : row * stride + column);
-}
-
-template <class In>
-void packB(const GemmProblem& p, int64_t k, int64_t n, size_t depth, size_t columns, float* panel) {
-    const In* b = element<In>(p.b, p.strideB, p.isTransposedB, k, n);
-    const auto stride = static_cast<size_t>(p.strideB);
-    if (p.isTransposedB) {
-        packTransposedColumns(b, stride, columns, depth, panel);
-    } else {
-        packColumns(b, stride, columns, depth, panel);
-    }
-}
-
-// C += A B for one block of k and one panel of B.
+// The product of one thread.
 template <class In, class Out>
-void multiplyBlock(const GemmProblem& p, const GemmPart& part, int64_t k, size_t depth, size_t columns,
-                   TileOutput<In, Out> out) {
-    Out* const c = out.c;
-    for (int64_t m = part.beginM; m < part.endM; m += kPanelRows) {
-        const auto rows = static_cast<size_t>(std::min(kPanelRows, part.endM - m));
-        const In* a = element<In>(p.a, p.strideA, p.isTransposedA, m, k);
-        const auto stride = static_cast<size_t>(p.strideA);
-        out.c = c + m * p.strideC;
-        if (part.partial != nullptr) out.partial = part.partial + (m - part.beginM) * kPanelColumns;
-        if (p.isTransposedA) {
-            packTransposedRows(a, stride, rows, depth, part.panelA);
-            multiplyPanels<PanelOrder::RowContiguous>({part.panelA, nullptr, 0}, part.panelB, rows, columns, depth,
-                                                      out);
-        } else {
-            const RowSource source = sourceOfRows(a, stride, rows, depth, part.panelA);
-            multiplyPanels<PanelOrder::DepthContiguous>(source, part.panelB, rows, columns, depth, out);
-        }
-    }
-}
+class PartProduct {
+public:
+    PartProduct(const GemmProblem& p, const GemmPart& part)
+        : m_p(p),
+          m_part(part),
+          m_step(roundUp((p.k + blocksOf(p.k) - 1) / blocksOf(p.k), kDepthGrain)),
+          // Rows that are packed, are packed again for each panel of B; else narrow panels follow each other sooner.
+          m_panelColumns(p.isTransposedA || !readsRowsDirectly() ? kPanelColumns : kNarrowPanelColumns) {}
 
-template <class In, class Out>
-void multiplyPart(const GemmProblem& p, const GemmPart& part) {
-    const int64_t blocks = (p.k + kPanelDepth - 1) / kPanelDepth;
-    const int64_t step = roundUp((p.k + blocks - 1) / blocks, kDepthGrain);
-    for (int64_t n = part.beginN; n < part.endN; n += kPanelColumns) {
-        const auto columns = static_cast<size_t>(std::min(kPanelColumns, part.endN - n));
-        for (int64_t k = 0; k < p.k; k += step) {
-            const auto depth = static_cast<size_t>(std::min(step, p.k - k));
-            packB<In>(p, k, n, depth, columns, part.panelB);
+    void run() {
+        for (PanelB panel = panelAt(0, m_part.beginN); panel.columns > 0; panel = next(panel)) {
+            packB(panel);
             // Without `partial`, C holds the sums of earlier blocks.
-            const bool isFirst = k == 0;
-            const bool isLast = k + step >= p.k;
-            const bool isBiased = p.bias != nullptr && (part.partial == nullptr ? isFirst : isLast);
-            multiplyBlock<In, Out>(p, part, k, depth, columns,
-                                   {.c = static_cast<Out*>(p.c) + n,
-                                    .stride = static_cast<size_t>(p.strideC),
-                                    .bias = isBiased ? static_cast<const In*>(p.bias) + n : nullptr,
-                                    .partial = nullptr,
-                                    .alpha = p.alpha,
-                                    .accumulates = p.accumulates || (part.partial == nullptr && !isFirst),
-                                    .isFirst = isFirst,
-                                    .isLast = isLast});
+            const bool isFirst = panel.k == 0;
+            const bool isLast = panel.k + m_step >= m_p.k;
+            const bool hasPartial = m_part.partial != nullptr;
+            const bool isBiased = m_p.bias != nullptr && (hasPartial ? isLast : isFirst);
+            multiply(panel, {.c = static_cast<Out*>(m_p.c) + panel.n,
+                             .stride = static_cast<size_t>(m_p.strideC),
+                             .bias = isBiased ? static_cast<const In*>(m_p.bias) + panel.n : nullptr,
+                             .partial = nullptr,
+                             .alpha = m_p.alpha,
+                             .accumulates = m_p.accumulates || (!hasPartial && !isFirst),
+                             .isFirst = isFirst,
+                             .isLast = isLast});
         }
     }
-}
+
+private:
+    static int64_t blocksOf(int64_t k) { return (k + kPanelDepth - 1) / kPanelDepth; }
+
+    // F32 rows are read where they are, unless they lie a multiple of a page apart: then the lines of a tile would fall
+    // into one set of the first-level cache and push each other out.
+    bool readsRowsDirectly() const {
+        return std::is_same_v<In, float> && static_cast<size_t>(m_p.strideA) * sizeof(float) % 4096 != 0;
+    }
+    const In* elementOfA(int64_t m, int64_t k) const {
+        return static_cast<const In*>(m_p.a) + (m_p.isTransposedA ? k * m_p.strideA + m : m * m_p.strideA + k);
+    }
+    const In* elementOfB(int64_t k, int64_t n) const {
+        return static_cast<const In*>(m_p.b) + (m_p.isTransposedB ? n * m_p.strideB + k : k * m_p.strideB + n);
+    }
+
+    PanelB panelAt(int64_t k, int64_t n) const {
+        return {k, n, static_cast<size_t>(std::min(m_step, m_p.k - k)),
+                static_cast<size_t>(std::clamp<int64_t>(m_part.endN - n, 0, m_panelColumns))};
+    }
+    PanelB next(const PanelB& panel) const {
+        return panel.k + m_step < m_p.k ? panelAt(panel.k + m_step, panel.n) : panelAt(0, panel.n + m_panelColumns);
+    }
+
+    void packB(const PanelB& panel) const {
+        const In* b = elementOfB(panel.k, panel.n);
+        const auto stride = static_cast<size_t>(m_p.strideB);
+        if (m_p.isTransposedB) {
+            packTransposedColumns(b, stride, panel.columns, panel.depth, m_part.panelB);
+        } else {
+            packColumns(b, stride, panel.columns, panel.depth, m_part.panelB);
+        }
+    }
+
+    // What is packed after the rows from m on: more rows of a transposed A, else the next panel of B.
+    Upcoming after(const PanelB& panel, int64_t m) const {
+        const int64_t rows = std::min(kPanelRows, m_part.endM - m);
+        const size_t asks =
+            (static_cast<size_t>(rows) / kTileRows + 1) * (panel.columns / stripWidth() + 1) * kTileRows;
+        const int64_t following = m + kPanelRows;
+        if (m_p.isTransposedA && following < m_part.endM) {
+            const auto count = static_cast<size_t>(std::min(kPanelRows, m_part.endM - following));
+            return {elementOfA(following, panel.k), static_cast<size_t>(m_p.strideA) * sizeof(In), count * sizeof(In),
+                    panel.depth, asks};
+        }
+        const PanelB then = next(panel);
+        if (then.columns == 0) return {};
+        const size_t allAsks =
+            m_p.isTransposedA ? asks : asks * static_cast<size_t>((m_part.endM - m_part.beginM) / rows);
+        return {elementOfB(then.k, then.n), static_cast<size_t>(m_p.strideB) * sizeof(In),
+                (m_p.isTransposedB ? then.depth : then.columns) * sizeof(In),
+                m_p.isTransposedB ? then.columns : then.depth, allAsks};
+    }
+
+    RowSource packA(int64_t m, const PanelB& panel, size_t rows) const {
+        const In* a = elementOfA(m, panel.k);
+        const auto stride = static_cast<size_t>(m_p.strideA);
+        if (m_p.isTransposedA) {
+            packTransposedRows(a, stride, rows, panel.depth, m_part.panelA);
+            return {m_part.panelA, nullptr, 0};
+        }
+        if constexpr (std::is_same_v<In, float>) {
+            if (readsRowsDirectly()) {
+                const size_t whole = rows / kTileRows * kTileRows;
+                if (whole < rows) packRows(a + whole * stride, stride, rows - whole, panel.depth, m_part.panelA);
+                return {m_part.panelA, a, stride};
+            }
+        }
+        packRows(a, stride, rows, panel.depth, m_part.panelA);
+        return {m_part.panelA, nullptr, 0};
+    }
+
+    // C += A B for one panel of B.
+    void multiply(const PanelB& panel, TileOutput<In, Out> out) const {
+        Out* const c = out.c;
+        Upcoming upcoming;
+        for (int64_t m = m_part.beginM; m < m_part.endM; m += kPanelRows) {
+            const auto rows = static_cast<size_t>(std::min(kPanelRows, m_part.endM - m));
+            const RowSource a = packA(m, panel, rows);
+            if (m_p.isTransposedA || m == m_part.beginM) upcoming = after(panel, m);
+            out.c = c + m * m_p.strideC;
+            if (m_part.partial != nullptr) out.partial = m_part.partial + (m - m_part.beginM) * kPanelColumns;
+            if (m_p.isTransposedA) {
+                multiplyPanels<PanelOrder::RowContiguous>(a, m_part.panelB, rows, panel.columns, panel.depth, out,
+                                                          upcoming);
+            } else {
+                multiplyPanels<PanelOrder::DepthContiguous>(a, m_part.panelB, rows, panel.columns, panel.depth, out,
+                                                            upcoming);
+            }
+        }
+    }
+
+    const GemmProblem& m_p;
+    const GemmPart& m_part;
+    const int64_t m_step;
+    const int64_t m_panelColumns;
+};
 
 }  // namespace
 
 void MultiplyPart(const GemmProblem& p, const GemmPart& part) {
     if (p.inputs == DType::F32) {
-        multiplyPart<float, float>(p, part);
+        PartProduct<float, float>(p, part).run();
     } else if (p.output == DType::F32) {
-        multiplyPart<BFloat16, float>(p, part);
+        PartProduct<BFloat16, float>(p, part).run();
     } else {
-        multiplyPart<BFloat16, BFloat16>(p, part);
+        PartProduct<BFloat16, BFloat16>(p, part).run();
     }
 }
 

@@ -54,7 +54,6 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
     const int64_t rows = args.x.shape[0];
     const int64_t inputs = args.x.shape[1];
     const int64_t outputs = args.weight.shape[0];
-    const bool accumulates = args.write == Write::Add;
     if (isTiled(args.weight.dtype)) {
         return multiplyQuantized(context,
                                  {.rows = rows,
@@ -66,11 +65,12 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
                                   .output = args.out.dtype,
                                   .strideOut = outputs,
                                   .alpha = args.alpha,
-                                  .accumulates = accumulates},
+                                  .accumulates = args.write == Write::Add},
                                  args.workspace.data);
     }
     if (rows <= kIndependentRows) {
-        return gemv(context, {args.x, args.weight, args.bias, args.out, args.alpha, accumulates});
+        const LinearPart part{args.weight, args.bias, args.out, args.alpha, args.write};
+        return gemv(context, args.x, std::span(&part, 1));
     }
     const GemmProblem problem{
         .m = rows,
@@ -87,7 +87,7 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
         .inputs = args.x.dtype,
         .output = args.out.dtype,
         .alpha = args.alpha,
-        .accumulates = accumulates,
+        .accumulates = args.write == Write::Add,
         .numThreads = context.numThreads,
     };
     gemm(problem, args.workspace.data);
@@ -136,7 +136,7 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
         .inputs = args.dOut.dtype,
         .output = DType::F32,
         .alpha = args.alpha,
-        .accumulates = true,
+        .accumulates = args.write == Write::Add,
         .numThreads = context.numThreads,
     };
     gemm(problem, args.workspace.data);

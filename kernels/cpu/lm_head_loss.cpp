@@ -200,6 +200,9 @@ public:
 
     void run() {
         const int64_t labelled = collectRows();
+        if (labelled == 0 && m_args.dWeight.isPresent() && m_args.weightWrite == Write::Replace) {
+            std::fill_n(m_args.dWeight.as<float>(), m_args.vocabularySize * m_hiddenSize, 0.0F);
+        }
         for (int64_t first = 0; first < labelled; first += m_layout.chunkRows) {
             runChunk(first, std::min(m_layout.chunkRows, labelled - first));
         }
@@ -286,7 +289,7 @@ private:
                      .strideB = m_hiddenSize,
                      .c = m_args.dWeight.data,
                      .strideC = m_hiddenSize,
-                     .accumulates = true},
+                     .accumulates = first > 0 || m_args.weightWrite == Write::Add},
                     DType::F32);
         }
     }

@@ -13,6 +13,7 @@ OpTable makeCpuOpTable() {
     table.embeddingForward.run = cpu::embeddingForward;
     table.embeddingBackward.run = cpu::embeddingBackward;
     table.linearForward.run = cpu::linearForward;
+    table.linearGroup.run = cpu::linearGroup;
     table.linearBackwardInput.run = cpu::linearBackwardInput;
     table.linearBackwardWeight.run = cpu::linearBackwardWeight;
     table.rmsNormForward.run = cpu::rmsNormForward;
@@ -52,8 +53,10 @@ OpTable makeCpuOpTable() {
     table.quantizedWorkspaceBytes = cpu::quantizedWorkspaceBytes;
     table.widenedWorkspaceBytes = cpu::widenedWorkspaceBytes;
     table.attentionForwardMath.run = cpu::attentionForwardMath;
+    table.attentionForwardMemoryEfficient.run = cpu::attentionForwardMemoryEfficient;
     table.attentionForwardFlash.run = cpu::attentionForwardFlash;
     table.attentionBackwardMath.run = cpu::attentionBackwardMath;
+    table.attentionBackwardMemoryEfficient.run = cpu::attentionBackwardMemoryEfficient;
     table.attentionBackwardFlash.run = cpu::attentionBackwardFlash;
     table.kvCacheStore.run = cpu::kvCacheStore;
     table.pagedAttention.run = cpu::pagedAttention;

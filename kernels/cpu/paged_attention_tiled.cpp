@@ -77,7 +77,7 @@ void runSpan(const PagedAttentionArgs& args, const PagedTile& paged, int64_t spa
         multiply<Start::Zero, Layout::DepthContiguous>(rows, used, width, {s.operand, width}, s.queries, columns,
                                                        s.scores, columns);
         applyRules(rules, tile, *s.facts, first, numKeys, s.scores, nullptr, s.bias);
-        softmaxStep(s.scores, rows, columns, part.highest, part.total, s.shrink);
+        softmaxStep(s.scores, rows, columns, {part.highest, part.total, s.shrink});
         scaleRows(part.sums, padded, s.shrink, tile.numRows);
         gatherCached(args.valueCache.as<T>(), args.valueCache.shape, paged.table, tile.keyValueHead, first, numKeys,
                      padded, s.operand);
@@ -91,7 +91,7 @@ void prepareTile(const PagedAttentionArgs& args, const PagedTile& paged, const P
     gatherTransposed(paged.tile, args.q.as<T>(), args.q.shape[1], args.q.shape[2],
                      static_cast<float>(attentionScale(args.options, args.q.shape[2])), s.queries);
     s.facts->fill(paged.tile, args.options, args.bias);
-    std::fill_n(s.scores, kTileKeys * kTileRows, 0.0F);
+    std::fill_n(s.scores, kTileKeys * paged.tile.columns(), 0.0F);
 }
 
 // into = merge(into, part).
@@ -185,6 +185,14 @@ HWY_EXPORT(runPagedTile);
 HWY_EXPORT(runPagedSpan);
 HWY_EXPORT(finishPagedTile);
 
+// Decoding leaves most lanes of a tile empty and never reaches full speed: a second thread pays from a few microseconds
+// of work on.
+int pagedThreads(const Context& context, int64_t numItems, double flops) {
+    constexpr double kFlopsPerThread = 2e5;
+    const int64_t worth = 1 + static_cast<int64_t>(std::min(flops / kFlopsPerThread, 1e6));
+    return static_cast<int>(std::clamp<int64_t>(std::min(numItems, worth), 1, std::max(1, context.numThreads)));
+}
+
 }  // namespace
 
 size_t pagedAttentionTiledWorkspace(const PagedAttentionArgs& args, int numThreads) {
@@ -196,7 +204,7 @@ void pagedAttentionTiled(const Context& context, const PagedAttentionArgs& args)
     float* workspace = args.workspace.as<float>();
     const auto numTilesOfCall = static_cast<int64_t>(plan.tiles.size());
     const auto numSpans = static_cast<int64_t>(plan.spans.size());
-    const int threads = attentionThreads(context, plan.isSplit ? numSpans : numTilesOfCall, plan.flops);
+    const int threads = pagedThreads(context, plan.isSplit ? numSpans : numTilesOfCall, plan.flops);
 #pragma omp parallel num_threads(threads)
     {
         LaneFacts facts;

@@ -40,7 +40,7 @@ PagedPlan::PagedPlan(const PagedAttentionArgs& args, int numThreads)
         partialFloats += (tiles[i].endSpan - tiles[i].firstSpan) * floatsOfPartial(tiles[i].tile.columns());
         for (int64_t span = tiles[i].firstSpan; span < tiles[i].endSpan; ++span) spans.push_back({i, span});
     }
-    biasFloats = args.options.bias == AttentionBias::DistanceTable ? kTileKeys * kTileRows : 0;
+    biasFloats = args.options.bias == AttentionBias::DistanceTable ? extraFloats(group) : 0;
     scratchFloats = biasFloats + kTileRows * headDim + kTileKeys * paddedDim + kTileKeys * kTileRows + kTileRows +
                     2 * floatsOfPartial(kTileRows);
     totalFloats = static_cast<size_t>(partialFloats + threads * scratchFloats);

@@ -4,16 +4,36 @@
 #include "kernels/base/error.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cstdint>
 #include <cstdlib>
 #include <utility>
 
 namespace wb::kernels {
 namespace {
 
+// Blocks from here on ask for huge pages: weights are read from end to end, and each small page costs a walk through
+// the page table (reading 512 MB: 33 instead of 26 GB/s).
+constexpr size_t kHugePageGain = size_t{1} << 20;
+
 class CpuMemorySource final : public MemorySource {
 public:
-    void* allocate(size_t bytes) override { return std::aligned_alloc(Allocator::kGranule, bytes); }
+    void* allocate(size_t bytes) override {
+        void* block = std::aligned_alloc(Allocator::kGranule, bytes);
+        if (block != nullptr && bytes >= kHugePageGain) preferHugePages(block, bytes);
+        return block;
+    }
     void release(void* pointer) override { std::free(pointer); }
+
+private:
+    // Whole pages only, so that neighbouring blocks join to ranges that hold huge pages. Advice: a refusal is no error.
+    static void preferHugePages(void* block, size_t bytes) {
+        const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+        const uintptr_t begin = reinterpret_cast<uintptr_t>(block) / page * page;
+        const uintptr_t end = (reinterpret_cast<uintptr_t>(block) + bytes) / page * page;
+        ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+    }
 };
 
 class PlanMemorySource final : public MemorySource {

@@ -13,6 +13,7 @@
 #include "kernels/gated_activation.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
+#include "kernels/linear_group.h"
 #include "kernels/lm_head_loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/quantize.h"
@@ -28,6 +29,7 @@ struct OpTable {
     OpEntry<EmbeddingForwardArgs> embeddingForward{"embedding_forward"};
     OpEntry<EmbeddingBackwardArgs> embeddingBackward{"embedding_backward"};
     OpEntry<LinearForwardArgs> linearForward{"linear_forward"};
+    OpEntry<LinearGroupArgs> linearGroup{"linear_group"};
     OpEntry<LinearBackwardInputArgs> linearBackwardInput{"linear_backward_input"};
     OpEntry<LinearBackwardWeightArgs> linearBackwardWeight{"linear_backward_weight"};
     OpEntry<RmsNormForwardArgs> rmsNormForward{"rms_norm_forward"};
@@ -36,8 +38,10 @@ struct OpTable {
     OpEntry<LayerNormBackwardArgs> layerNormBackward{"layer_norm_backward"};
     OpEntry<RotaryArgs> rotary{"rotary"};
     OpEntry<AttentionForwardArgs> attentionForwardMath{"attention_forward"};
+    OpEntry<AttentionForwardArgs> attentionForwardMemoryEfficient{"attention_forward"};
     OpEntry<AttentionForwardArgs> attentionForwardFlash{"attention_forward"};
     OpEntry<AttentionBackwardArgs> attentionBackwardMath{"attention_backward"};
+    OpEntry<AttentionBackwardArgs> attentionBackwardMemoryEfficient{"attention_backward"};
     OpEntry<AttentionBackwardArgs> attentionBackwardFlash{"attention_backward"};
     OpEntry<KvCacheStoreArgs> kvCacheStore{"kv_cache_store"};
     OpEntry<PagedAttentionArgs> pagedAttention{"paged_attention"};

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "tests/app/whet_child.h"
 #include "tests/app/whet_process.h"
 #include "tests/support/temporary_folder.h"
 
@@ -121,6 +123,11 @@ TEST(WhetBench, prefillAndDecodeTimeGeneration) {
     EXPECT_EQ(twin.at("twin").at("separate_repeats").size(), 2U);
     EXPECT_GT(twin.at("twin").at("ratio").get<double>(), 0);
     EXPECT_FALSE(opNames(twin).contains("adamw"));
+    // Base and adapter, two sequences each: prompts are not counted, only the tokens after them.
+    for (const json& op : twin.at("ops")) {
+        if (op.at("name") != "embedding_forward") continue;
+        EXPECT_EQ(op.at("calls").get<int64_t>() % 12, 0) << op;
+    }
 }
 
 TEST(WhetBench, showsTheShapesItKnows) {
@@ -174,6 +181,18 @@ TEST(WhetBench, attentionTellsEachFigureAsItComes) {
         EXPECT_EQ(row.at("seconds").get<double>() == 0, isRefused) << row;
         EXPECT_FALSE(row.at("reason").get<std::string>().empty());
     }
+}
+
+TEST(WhetBench, attentionEndsOnATerminationSignal) {
+    const TemporaryFolder folder;
+    test::WhetChild child(
+        {"bench", "attention", "--progress", "--json", "--threads", "1", "--library", folder.path().string()});
+    const auto first = child.readLine();
+    ASSERT_TRUE(first) << child.log();
+    EXPECT_EQ(json::parse(*first).at("done"), 1);
+    child.signal(SIGTERM);
+    EXPECT_TRUE(child.endsWithin(std::chrono::seconds(20)));
+    EXPECT_EQ(child.wait(), 128 + SIGTERM);
 }
 
 TEST(WhetBench, refusesWhatItCannotTime) {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The picker, and what the public functions refuse.
 #include "kernels/base/error.h"
+#include "kernels/cpu/attention_speeds.h"
+#include "kernels/cpu/cpu_features.h"
 #include "tests/kernels/attention_case.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <cmath>
@@ -36,13 +39,42 @@ TEST(AttentionChoice, NamesRoundTrip) {
     EXPECT_THAT(message, HasSubstr("memory_efficient"));
 }
 
-TEST(AttentionChoice, AutoPrefersFlashAndSaysWhyNot) {
+TEST(AttentionChoice, AutoFollowsTheMeasuredTable) {
     const Runtime runtime({});
-    const AttentionChoice f32 = pickAttention(runtime.context(), {.dtype = DType::F32, .headDim = 64});
-    EXPECT_EQ(f32.backend, AttentionBackend::Flash);
-    EXPECT_THAT(f32.reason, HasSubstr("tiled"));
-    EXPECT_EQ(pickAttention(runtime.context(), {.dtype = DType::BF16, .headDim = 80, .isBackward = true}).backend,
-              AttentionBackend::Flash);
+    for (const DType dtype : {DType::F32, DType::BF16}) {
+        for (const int64_t headDim : {1, 32, 64, 80, 128, 512}) {
+            for (const int64_t length : {0, 1, 300, 512, 100000}) {
+                for (const bool isBackward : {false, true}) {
+                    const AttentionProblem problem{
+                        .dtype = dtype, .headDim = headDim, .maxKeyLength = length, .isBackward = isBackward};
+                    const AttentionChoice choice = pickAttention(runtime.context(), problem);
+                    const cpu::AttentionSpeeds speeds =
+                        cpu::measuredAttentionSpeeds(dtype, headDim, length, isBackward);
+                    EXPECT_GT(std::min(speeds.flash, speeds.memoryEfficient), 0);
+                    EXPECT_TRUE(choice.reason.starts_with(attentionBackendName(choice.backend))) << choice.reason;
+                    if (dtype == DType::BF16 && cpu::cpuFeatures().hasFastBf16Dot) continue;
+                    EXPECT_EQ(choice.backend, speeds.flash >= speeds.memoryEfficient
+                                                  ? AttentionBackend::Flash
+                                                  : AttentionBackend::MemoryEfficient);
+                    EXPECT_THAT(choice.reason, HasSubstr("(measured table)"));
+                    EXPECT_THAT(choice.reason, HasSubstr(fmt::format("at head dim {}", speeds.headDim)));
+                }
+            }
+        }
+    }
+}
+
+TEST(AttentionChoice, TheTableAnswersWithTheNearestPoint) {
+    const cpu::AttentionSpeeds exact = cpu::measuredAttentionSpeeds(DType::F32, 64, 512, false);
+    EXPECT_EQ(exact.headDim, 64);
+    EXPECT_EQ(exact.length, 512);
+    const cpu::AttentionSpeeds near = cpu::measuredAttentionSpeeds(DType::F32, 72, 600, false);
+    EXPECT_EQ(near.flash, exact.flash);
+    EXPECT_EQ(cpu::measuredAttentionSpeeds(DType::BF16, 1000, 1 << 20, true).headDim, 256);
+}
+
+TEST(AttentionChoice, AutoSaysWhatItCannotUse) {
+    const Runtime runtime({});
     const AttentionChoice f64 = pickAttention(runtime.context(), {.dtype = DType::F64, .headDim = 64});
     EXPECT_EQ(f64.backend, AttentionBackend::Math);
     EXPECT_THAT(f64.reason, HasSubstr("F64"));
@@ -67,20 +99,25 @@ TEST(AttentionChoice, ForcedBackendIsHonouredOrRefused) {
     EXPECT_THAT(message, HasSubstr("contiguous"));
 
     const Runtime efficient({.attention = AttentionBackend::MemoryEfficient});
-    EXPECT_EQ(codeOf([&] { pickAttention(efficient.context(), {}); }, &message), ErrorCode::Unsupported);
-    EXPECT_THAT(message, HasSubstr("flash is O(T)"));
+    EXPECT_EQ(pickAttention(efficient.context(), {}).backend, AttentionBackend::MemoryEfficient);
+    EXPECT_EQ(codeOf([&] { pickAttention(efficient.context(), {.dtype = DType::F64}); }, &message),
+              ErrorCode::Unsupported);
+    EXPECT_THAT(message, HasSubstr("memory_efficient runs F32 and BF16"));
+    const AttentionChoice paged = pickAttention(efficient.context(), {.isPaged = true});
+    EXPECT_EQ(paged.backend, AttentionBackend::Decode);
+    EXPECT_THAT(paged.reason, HasSubstr("--attention memory_efficient chooses one over contiguous keys"));
 }
 
 TEST(AttentionChoice, ProfilerRecordsBackendReasonAndCost) {
-    Runtime runtime({});
+    Runtime runtime({.attention = AttentionBackend::MemoryEfficient});
     runtime.profiler().setEnabled(true);
     AttentionData<float> data({"", {4}, {4}, 2, 1, 8, {.isCausal = true}});
     data.forward(runtime.context());
     const std::vector<KernelSummary> summary = runtime.profiler().summary();
     ASSERT_EQ(summary.size(), 1U);
     EXPECT_EQ(summary[0].name, "attention_forward");
-    EXPECT_EQ(summary[0].backend, "flash");
-    EXPECT_FALSE(summary[0].reason.empty());
+    EXPECT_EQ(summary[0].backend, "memory_efficient");
+    EXPECT_EQ(summary[0].reason, "memory_efficient: forced by --attention memory_efficient");
     EXPECT_EQ(summary[0].flops, 4.0 * (1 + 2 + 3 + 4) * 2 * 8);
 }
 

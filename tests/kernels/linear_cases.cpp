@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/cpu_features.h"
 #include "kernels/linear.h"
 #include "tests/kernels/op_case.h"
 
@@ -26,7 +27,7 @@ OpCase linearCase(int64_t tokens, int64_t outputs, int64_t inputs, const LinearV
         {"out", {tokens, outputs}, outKind, outRole},
         {"dOut", {tokens, outputs}},
         {"dX", {tokens, inputs}, outKind, outRole},
-        {"dWeight", {outputs, inputs}, TensorKind::Sums, TensorRole::Accumulated},
+        {"dWeight", {outputs, inputs}, TensorKind::Sums, outRole},
     };
     if (v.hasBias) {
         c.tensors.push_back({"bias", {outputs}});
@@ -48,13 +49,14 @@ OpCase linearCase(int64_t tokens, int64_t outputs, int64_t inputs, const LinearV
                                        .x = t.at("x"),
                                        .dWeight = t.at("dWeight"),
                                        .dBias = t.find("dBias"),
-                                       .alpha = v.alpha});
+                                       .alpha = v.alpha,
+                                       .write = v.write});
     };
     c.outputsAndUpstream = {{"out", "dOut"}};
     c.inputsAndGradients = {{"x", "dX"}, {"weight", "dWeight"}};
     if (v.hasBias) c.inputsAndGradients.emplace_back("bias", "dBias");
     c.reductionLength = std::max({inputs, outputs, tokens});
-    c.isThreadIndependent = false;  // oneDNN chooses its blocking by the number of threads
+    c.isThreadIndependent = !cpu::cpuFeatures().hasNativeBf16;  // oneDNN chooses its blocking by the team
     return c;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/cpu_features.h"
 #include "kernels/lm_head_loss.h"
 #include "tests/kernels/op_case.h"
 
@@ -17,6 +18,7 @@ struct LossVariant {
     bool hasBias = false;
     float logitScale = 1.0F;
     float softCap = 0.0F;
+    Write weightWrite = Write::Add;
 };
 
 OpCase lossCase(int64_t tokens, int64_t vocabulary, int64_t hidden, const LossVariant& v) {
@@ -39,7 +41,8 @@ OpCase lossCase(int64_t tokens, int64_t vocabulary, int64_t hidden, const LossVa
     if (v.hasBias) c.tensors.push_back({"bias", {rows}});
     if (v.hasGradients) {
         c.tensors.push_back({.name = "dHidden", .shape = {tokens, hidden}, .role = TensorRole::Output});
-        c.tensors.push_back({"dWeight", {rows, hidden}, TensorKind::Sums, TensorRole::Accumulated});
+        const TensorRole role = v.weightWrite == Write::Add ? TensorRole::Accumulated : TensorRole::Output;
+        c.tensors.push_back({"dWeight", {rows, hidden}, TensorKind::Sums, role});
         c.outputsAndUpstream = {{"losses", "one"}};
         c.inputsAndGradients = {{"hidden", "dHidden"}, {"weight", "dWeight"}};
         if (v.hasBias) {
@@ -61,12 +64,13 @@ OpCase lossCase(int64_t tokens, int64_t vocabulary, int64_t hidden, const LossVa
                              .logitScale = v.logitScale,
                              .softCap = v.softCap,
                              .vocabularySize = v.paddedRows > 0 ? vocabulary : 0,
-                             .maxLogitBytes = v.maxLogitBytes});
+                             .maxLogitBytes = v.maxLogitBytes,
+                             .weightWrite = v.weightWrite});
     };
     c.reductionLength = std::max({vocabulary, hidden, tokens});
     // Logits reach a few units, and a rounding of theirs is an equal error of the loss.
     c.conditioning = 4;
-    c.isThreadIndependent = false;
+    c.isThreadIndependent = !cpu::cpuFeatures().hasNativeBf16;
     return c;
 }
 
@@ -87,6 +91,9 @@ std::vector<OpCase> lmHeadLossCases() {
         lossCase(67, 300, 40, all),
         lossCase(7, 13, 5, {.name = "bias", .paddedRows = 51, .hasBias = true}),
         lossCase(19, 70, 24, {.name = "bias_chunked", .maxLogitBytes = 1, .hasBias = true}),
+        lossCase(67, 300, 40, {.name = "replacing", .weightWrite = Write::Replace}),
+        lossCase(6, 11, 8, {.name = "replacing_all_ignored", .ignoredPeriod = 1, .weightWrite = Write::Replace}),
+        lossCase(100, 130, 31, {.name = "replacing_chunked", .maxLogitBytes = 1, .weightWrite = Write::Replace}),
         lossCase(9, 33, 17, {.name = "scaled", .logitScale = 0.375F}),
         lossCase(9, 33, 17, {.name = "capped", .softCap = 1.5F}),
         lossCase(1, 2, 1, {.name = "capped", .ignoredPeriod = 0, .softCap = 0.75F}),

@@ -35,8 +35,9 @@ protected:
     // All parameters' gradients after one accumulated step, read before the update clears them.
     static std::vector<float> gradientNow(TuningModel& tuning) {
         std::vector<float> all;
-        for (const core::Parameter* parameter : tuning.optimizer().parameters()) {
-            const std::vector<float> values = core::toFloats(tuning.context(), parameter->gradient);
+        for (core::Parameter* parameter : tuning.optimizer().parameters()) {
+            const std::vector<float> values =
+                core::toFloats(tuning.context(), core::gradientSum(tuning.context(), *parameter));
             all.insert(all.end(), values.begin(), values.end());
         }
         return all;

@@ -37,7 +37,9 @@ void AdamW::refreshMasters() {
 float AdamW::gradientNorm() {
     std::vector<kernels::ConstView> gradients;
     gradients.reserve(m_parameters.size());
-    for (const core::Parameter* parameter : m_parameters) gradients.push_back(parameter->gradient.view());
+    for (core::Parameter* parameter : m_parameters) {
+        gradients.push_back(core::gradientSum(m_context, *parameter).view());
+    }
     kernels::globalNorm(m_context, {.tensors = gradients, .out = m_norm.view()});
     return core::toFloats(m_context, m_norm).front();
 }
@@ -65,7 +67,7 @@ void AdamW::update(float learningRate, int64_t step, float gradientNorm) {
 }
 
 void AdamW::clearGradients() {
-    for (const core::Parameter* parameter : m_parameters) kernels::fill(m_context, {.out = parameter->gradient.view()});
+    for (core::Parameter* parameter : m_parameters) parameter->isGradientUnset = true;
 }
 
 void AdamW::visitState(const std::function<void(const std::string& name, Tensor& tensor)>& visit) {

@@ -113,7 +113,7 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
                               args.dWeight.as<Sum<T>>(),
                               nullptr,
                               static_cast<double>(args.alpha),
-                              true}
+                              args.write == Write::Add}
             .run(context);
         if (!args.dBias.isPresent()) return;
         for (int64_t o = 0; o < outputs; ++o) {

@@ -61,6 +61,9 @@ void lmHeadLoss(const Context& context, const LmHeadLossArgs& args) {
     withStorage(args.hidden.dtype, [&]<class T>() {
         const int64_t hiddenSize = args.hidden.shape[1];
         std::vector<double> logits(static_cast<size_t>(args.vocabularySize));
+        if (args.dWeight.isPresent() && args.weightWrite == Write::Replace) {
+            std::fill_n(args.dWeight.as<Sum<T>>(), args.vocabularySize * hiddenSize, Sum<T>{0});
+        }
         for (int64_t t = 0; t < args.hidden.shape[0]; ++t) {
             if (args.labels.as<int32_t>()[t] != kIgnoredLabel) {
                 withElements<T>(context, args.weight, [&](const auto* weight) { rowLoss<T>(args, weight, t, logits); });
