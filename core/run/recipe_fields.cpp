@@ -310,11 +310,10 @@ Rows loraFields() {
         field<&Recipe::loraBias>({.key = "lora_bias",
                                   .label = "Trained biases",
                                   .help = "Biases of the model trained too: none, all, or lora_only (adapted layers)"}),
-        field<&Recipe::baseDtype>({.key = "base_dtype",
-                                   .label = "Base weights",
-                                   .help =
-                                       "Number format of the frozen weights under the adapter: same as the rest, or "
-                                       "rounded to blocks of 8 or 4 bits, which takes less memory"}),
+        field<&Recipe::baseDtype>(
+            {.key = "base_dtype",
+             .label = "Base weights",
+             .help = "Frozen weights under the adapter: as dtype, or rounded to 8 or 4 bits, which is smaller"}),
         field<&Recipe::modulesToSave>({.key = "modules_to_save",
                                        .label = "Modules trained whole",
                                        .help = "Modules trained and stored beside the adapter: lm_head, embed_tokens",
