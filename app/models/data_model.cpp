@@ -151,6 +151,10 @@ bool DataModel::hasTokens() const {
     return m_data && m_data->tokenizer;
 }
 
+bool DataModel::isRunningText() const {
+    return m_data && m_data->isRunningText();
+}
+
 qint64 DataModel::rowCount() const {
     return m_data ? m_data->dataset.rows : 0;
 }
@@ -226,6 +230,13 @@ qint64 DataModel::undecidedRows() const {
 
 QString DataModel::verdict() const {
     if (!m_data) return {};
+    if (isRunningText() && hasTokens()) {
+        qint64 tokens = 0;
+        for (const training::TokenizedExample& row : m_data->rows) tokens += row.fullLength;
+        const QString window = m_settings.maxLength > 0 ? tr("of %1").arg(formatCount(m_settings.maxLength))
+                                                        : tr("as long as the model takes");
+        return tr("All %1 tokens will teach, in windows %2.").arg(formatCount(tokens), window);
+    }
     const auto without = static_cast<qint64>(m_audit.badLines.size() + m_audit.zeroTargetLines.size());
     const qint64 rows = rowCount();
     const qint64 undecided = undecidedRows();
@@ -278,7 +289,7 @@ void DataModel::showRow(int example, qint64 line) {
 
 QVector<TokenView> DataModel::shownTokens() const {
     QVector<TokenView> out = m_shownTokens;
-    const qint64 excess = m_maxLength > 0 ? out.size() - m_maxLength : 0;
+    const qint64 excess = m_maxLength > 0 && !isRunningText() ? out.size() - m_maxLength : 0;
     if (excess <= 0) return out;
     const bool isShortened = m_settings.shortensInputs && excess < m_shownInputEnd - m_shownInputBegin;
     const qint64 end = isShortened ? m_shownInputEnd : out.size();

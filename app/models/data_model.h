@@ -100,6 +100,7 @@ public:
 
     bool isLoading() const { return m_jobs.isBusy(); }
     bool isLoaded() const { return m_data != nullptr; }
+    bool isRunningText() const;  // neither prompts nor responses
     QString formatTitle() const;
     QString templateTitle() const;
     QString templateDescription() const;

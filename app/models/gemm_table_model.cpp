@@ -98,7 +98,9 @@ QVariant GemmTableModel::headerData(int section, Qt::Orientation orientation, in
         return QVariant::fromValue((section > 0 ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
     if (role == Qt::ToolTipRole && section > 0) return tr("%1 tokens at once").arg(m_tokens[section - 1]);
     if (role != Qt::DisplayRole) return {};
-    return section == 0 ? tr("Layer") : QString::number(m_tokens[section - 1]);
+    if (section == 0) return tr("Layer");
+    const qint64 tokens = m_tokens[section - 1];
+    return tokens % 1024 == 0 ? QStringLiteral("%1k").arg(tokens / 1024) : QString::number(tokens);
 }
 
 }  // namespace wb::app

@@ -106,7 +106,7 @@ void KernelLabModel::takePoint(const QJsonObject& object) {
     m_growing.add(*point);
     m_done = m_growing.points.size();
     m_total = object.value(QLatin1String("total")).toInteger(m_total);
-    m_phase = tr("%1, %2 tokens, head dimension %3")
+    m_phase = tr("%1, %2 tokens, head %3")
                   .arg(labBackendTitle(point->backend), formatCount(point->length))
                   .arg(point->headDim);
     emit updated();

@@ -49,7 +49,7 @@ public:
     // Of the running job: figures so far, and how many there will be; total 0 while unknown.
     qint64 done() const { return m_done; }
     qint64 total() const { return m_total; }
-    // What was measured last: "flash, 2,048 tokens, head dimension 64".
+    // What was measured last: "flash, 2,048 tokens, head 64".
     const QString& phase() const { return m_phase; }
 
     // The kept or, while it runs, the growing measurement of a number format; null if there is none.

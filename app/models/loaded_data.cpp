@@ -49,7 +49,7 @@ void tokenize(LoadedData& data, const IsStale& isStale) {
         keys.push_back(data.rows[i].promptHash);
     }
     data.length = training::lengthStatistics(lengths);
-    if (data.dataset.kind != training::DatasetKind::Text && indices.size() > 1)
+    if (!data.isRunningText() && indices.size() > 1)
         data.split = training::splitByGroup(indices, keys, training::SplitOptions{});
 }
 
@@ -85,7 +85,7 @@ std::shared_ptr<const LoadedData> loadData(const DataSettings& settings, const I
     options.format = settings.format.toStdString();
     data->dataset = training::loadDataset(settings.file.toStdString(), options);
     if (isStale()) return data;
-    if (data->dataset.kind != training::DatasetKind::Text) {
+    if (!data->isRunningText()) {
         training::TemplatedDataset templated = training::loadWithTemplate(
             settings.file.toStdString(), settings.templateName.toStdString(), settings.model.toStdString(), options);
         data->dataset = std::move(templated.dataset);
@@ -109,8 +109,8 @@ training::DataAudit auditAt(const LoadedData& data, qint64 maxLength) {
     rows.reserve(data.rows.size());
     for (const training::TokenizedExample& full : data.rows) {
         training::TokenizedExample row = full;
-        if (data.settings.shortensInputs) training::shortenExample(row, maxLength);
-        training::cutExample(row, maxLength);
+        if (data.settings.shortensInputs && !data.isRunningText()) training::shortenExample(row, maxLength);
+        if (!data.isRunningText()) training::cutExample(row, maxLength);
         rows.push_back(std::move(row));
     }
     return training::auditDataset(data.dataset, rows, data.templateErrors, maxLength, &data.split);

@@ -29,6 +29,8 @@ struct LoadedData {
     training::LengthStatistics length;
 
     training::TokenizeOptions tokenizeOptions() const;
+    // One text after the other, learnt in windows of the maximum length: no row is cut.
+    bool isRunningText() const { return dataset.kind == training::DatasetKind::Text; }
 };
 
 // Reads, renders and tokenises. Throws wb::Error.

@@ -98,7 +98,7 @@ QVariant RowTableModel::data(const QModelIndex& index, int role) const {
             if (!tokens) return {};
             if (tokens->ids.empty()) return tr("template refuses it");
             if (tokens->labelTokens == 0) return tr("teaches nothing");
-            if (m_maxLength > 0 && tokens->fullLength > m_maxLength) return tr("cut");
+            if (m_maxLength > 0 && tokens->fullLength > m_maxLength && !m_data->isRunningText()) return tr("cut");
             return tr("teaches");
         }
         default: return {};
@@ -112,7 +112,8 @@ QVariant RowTableModel::headerData(int section, Qt::Orientation orientation, int
         return QVariant::fromValue((isNumber ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
     }
     if (role != Qt::DisplayRole) return {};
-    const QStringList names{tr("Line"), tr("Prompt"), tr("Response"), tr("Tokens"), tr("State")};
+    const bool isText = m_data && m_data->isRunningText();
+    const QStringList names{tr("Line"), isText ? tr("Text") : tr("Prompt"), tr("Response"), tr("Tokens"), tr("State")};
     return names[section];
 }
 

@@ -51,6 +51,9 @@ Problem problemFromOutput(const QByteArray& standardOutput, const QByteArray& st
                                              "WhetCommand", "The engine ended with exit code %1 and said nothing.")
                                              .arg(exitCode)
                                        : lines.last().trimmed();
+        // Red says it already.
+        if (const QString level = QStringLiteral("error: "); problem.what.startsWith(level))
+            problem.what.remove(0, level.size());
     }
     problem.advice =
         exitCode == 2

@@ -87,6 +87,25 @@ TEST(DataModel, lowerLimitTakesTheInputFirstAndThenTheAnswer) {
     EXPECT_LT(count(TokenView::Role::Trained), trained);
 }
 
+TEST(DataModel, runningTextIsLearntInWindowsAndNeverCut) {
+    const test::TemporaryFolder folder;
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += "Once upon a time there was a bear. ";
+    test::writeText(folder / "story.txt", text);
+    DataModel model;
+    model.setSettings(
+        {.file = QString::fromStdString((folder / "story.txt").string()), .model = kModel, .maxLength = 32});
+    ASSERT_TRUE(waitUntil([&] { return model.isLoaded(); }));
+    EXPECT_TRUE(model.isRunningText());
+    EXPECT_EQ(lineOf(model.auditLines(), AuditLine::Kind::Truncated), std::nullopt);
+    EXPECT_EQ(model.rows().index(0, RowTableModel::State).data(), "teaches");
+    EXPECT_TRUE(model.verdict().endsWith(QStringLiteral("tokens will teach, in windows of 32.")))
+        << model.verdict().toStdString();
+    model.showRow(0, 1);
+    ASSERT_TRUE(waitUntil([&] { return !model.shownTokens().isEmpty(); }));
+    for (const TokenView& token : model.shownTokens()) EXPECT_NE(token.role, TokenView::Role::Cut);
+}
+
 TEST(DataModel, badLinesAreNamedAndNeedADecision) {
     const test::TemporaryFolder folder;
     test::writeText(

@@ -85,6 +85,25 @@ TEST_F(StepsTest, aStepIsTheSameInOneOrManyMicroBatches) {
     }
 }
 
+TEST_F(StepsTest, bf16WithMastersLearnsAsMuchAsF32) {
+    // Steps so small that most of them vanish when a BF16 weight is rounded: only the F32 masters keep them.
+    const auto lossAfter = [this](DType dtype, int64_t steps) {
+        core::Recipe recipe = m_bench.recipe();
+        recipe.dtype = dtype;
+        const auto model = tuning(recipe);
+        const StepPlan plan = stepPlan(4096);
+        float loss = 0;
+        for (int64_t step = 1; step <= steps; ++step)
+            loss = runStep(*model, train(), plan, {.learningRate = 1e-4F, .step = step}).loss;
+        return loss;
+    };
+    const float start = lossAfter(DType::F32, 1);
+    const float exact = start - lossAfter(DType::F32, 60);
+    const float rounded = start - lossAfter(DType::BF16, 60);
+    ASSERT_GT(exact, 0.05F * start);
+    EXPECT_NEAR(rounded, exact, 0.05F * exact);
+}
+
 TEST_F(StepsTest, gradientsAreDividedByTheLabelTokensOfTheWholeStep) {
     // Two rows with answers of different length, one micro-batch each. A mean of means would give another number.
     std::vector<int32_t> rows(train().size());

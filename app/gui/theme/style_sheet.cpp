@@ -55,6 +55,8 @@ QPushButton[role="action"]:hover { background: @sunken; }
 QPushButton[role="fold"] { border: 1px solid transparent; background: transparent; text-align: left; padding: 4px 2px; font-weight: 600; }
 QPushButton[role="fold"]:focus { border-color: @accent; }
 QPushButton[role="segment"] { border-radius: 0px; margin-left: -1px; padding: 4px 12px; }
+QPushButton[role="segment"][end="first"] { margin-left: 0px; border-top-left-radius: 6px; border-bottom-left-radius: 6px; }
+QPushButton[role="segment"][end="last"] { border-top-right-radius: 6px; border-bottom-right-radius: 6px; }
 QPushButton[role="segment"]:checked { background: @accent; color: @onAccent; border-color: @accent; }
 QPushButton[role="segment"]:focus { border-color: @base; }
 

@@ -33,6 +33,11 @@ void HistogramView::setLimit(qint64 tokens) {
     update();
 }
 
+void HistogramView::setWindows(bool areWindows) {
+    m_isWindow = areWindows;
+    update();
+}
+
 QRect HistogramView::plotArea() const {
     return rect().adjusted(8, 26, -8, -20);
 }
@@ -65,7 +70,7 @@ void HistogramView::paintEvent(QPaintEvent*) {
         const int width = std::max(1, xOf(bar.end) - left - 1);
         const int height = std::max(2, static_cast<int>(area.height() * bar.rows / highest));
         const QRect box(left, area.bottom() - height, width, height);
-        const bool isCut = m_limit > 0 && bar.begin >= m_limit;
+        const bool isCut = m_limit > 0 && !m_isWindow && bar.begin >= m_limit;
         painter.setBrush(isCut ? blended(theme.textMuted, theme.raised, 0.25)
                                : blended(theme.accent, theme.raised, 0.55));
         painter.drawRect(box);
@@ -91,7 +96,7 @@ void HistogramView::paintEvent(QPaintEvent*) {
     painter.setBrush(hasFocus() ? theme.tuned : theme.raised);
     painter.drawEllipse(QPoint(x, area.top() - 14), 5, 5);
     painter.setPen(theme.tuned);
-    const QString text = tr("max %1 tokens").arg(formatCount(m_limit));
+    const QString text = (m_isWindow ? tr("windows of %1 tokens") : tr("max %1 tokens")).arg(formatCount(m_limit));
     const int textWidth = painter.fontMetrics().horizontalAdvance(text) + 4;
     const int left = x + 10 + textWidth < width() ? x + 10 : x - 10 - textWidth;
     painter.drawText(QRect(left, area.top() - 23, textWidth, 18), Qt::AlignVCenter, text);

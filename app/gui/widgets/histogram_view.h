@@ -22,6 +22,8 @@ public:
 
     void setBars(QVector<HistogramBar> bars, qint64 longest);
     void setLimit(qint64 tokens);
+    // Running text is learnt in windows of the limit instead of being cut there.
+    void setWindows(bool areWindows);
     qint64 limit() const { return m_limit; }
     QSize sizeHint() const override { return {480, 112}; }
 
@@ -47,6 +49,7 @@ private:
     QVector<HistogramBar> m_bars;
     qint64 m_longest = 0;
     qint64 m_limit = 0;
+    bool m_isWindow = false;
 };
 
 }  // namespace wb::app

@@ -31,6 +31,7 @@ namespace wb::app {
 namespace {
 
 constexpr int kRebuildMs = 100;  // ten repaints a second at most
+constexpr double kMarkRoom = 8;  // pixels between the outermost marks and the border
 
 QFont smallFont() {
     QFont small = bodyFont();
@@ -196,7 +197,11 @@ QRectF PlotView::dataBounds(bool onRightAxis) const {
             yMax = std::max(yMax, at.y());
         }
     }
-    if (!(xMax > xMin)) xMin = std::isfinite(xMin) ? xMin : 0, xMax = xMin + 1;
+    if (!(xMax > xMin)) {
+        // A single point stands in the middle of a logarithmic axis and at the beginning of any other.
+        xMin = std::isfinite(xMin) ? xMin - (m_isLogarithmicX ? 0.5 : 0) : 0;
+        xMax = xMin + 1;
+    }
     if (!(yMax >= yMin)) yMin = m_isLogarithmic && !onRightAxis ? -1 : 0, yMax = yMin + 1;
     return {QPointF(xMin, yMin), QPointF(xMax, yMax)};
 }
@@ -228,7 +233,8 @@ void PlotView::applyRange() {
     };
     const QRectF bounds = dataBounds(false);
     if (m_isLogarithmicX) {
-        applyLogRange(*m_xAxis, bounds.left(), bounds.right(), m_zoom ? 0 : 0.04 * bounds.width());
+        applyLogRange(*m_xAxis, bounds.left(), bounds.right(),
+                      m_zoom ? 0 : bounds.width() * 2 * kMarkRoom / std::max(80.0, m_chart->plotArea().width()));
     } else {
         const double xStep = niceTickStep(bounds.width(), std::max(3, width() / 75));
         m_xAxis->setLabelFormat(QStringLiteral("%.0f"));
@@ -236,7 +242,8 @@ void PlotView::applyRange() {
     }
     const int rows = std::max(2, height() / 60);
     if (m_isLogarithmic)
-        applyLogRange(*m_leftAxis, bounds.top(), bounds.bottom(), 0.05 * std::max(1.0, bounds.height()));
+        applyLogRange(*m_leftAxis, bounds.top(), bounds.bottom(),
+                      std::max(0.04, bounds.height() * kMarkRoom / std::max(40.0, m_chart->plotArea().height())));
     else
         setTicks(m_leftAxis, bounds.top(), bounds.bottom(), rows);
     const QRectF right = dataBounds(true);

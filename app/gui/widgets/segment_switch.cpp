@@ -12,12 +12,13 @@ SegmentSwitch::SegmentSwitch(const QString& accessibleName, const QVector<QPair<
     : QWidget(parent), m_group(new QButtonGroup(this)) {
     setAccessibleName(accessibleName);
     auto* layout = makeLayout<QHBoxLayout>(this, 0, 0);
-    layout->setContentsMargins(1, 0, 0, 0);  // each button overlaps the line of the one before it
     for (int i = 0; i < segments.size(); ++i) {
         auto* button = makeButton(segments[i].first, {}, QStringLiteral("segment"));
         button->setCheckable(true);
         button->setChecked(i == 0);
         button->setToolTip(segments[i].second);
+        if (i == 0) button->setProperty("end", QStringLiteral("first"));
+        if (i + 1 == segments.size()) button->setProperty("end", QStringLiteral("last"));
         m_group->addButton(button, i);
         layout->addWidget(button);
     }

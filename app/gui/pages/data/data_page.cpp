@@ -215,8 +215,11 @@ void DataPage::refresh() {
         return;
     }
     m_states->showContent();
+    m_table->setColumnHidden(RowTableModel::Response, rowsModel.isRunningText());
     fillFormats();
     fillTemplates();
+    setEnabledOrWhy(m_template, rowsModel.isRunningText() ? tr("Running text needs no template.") : QString(),
+                    rowsModel.templateDescription());
     m_model->clear();
     m_model->addItem(tr("choose a model"), QString());
     for (const QString& path : bench().knownModels()) m_model->addItem(QFileInfo(path).fileName(), path);
@@ -246,7 +249,6 @@ void DataPage::fillTemplates() {
     if (m_template->findData(present) < 0) m_template->addItem(QFileInfo(present).fileName(), present);
     m_template->addItem(tr("Choose a file…"), QString());
     m_template->setCurrentIndex(m_template->findData(present));
-    m_template->setToolTip(rowsModel.templateDescription());
 }
 
 void DataPage::chooseTemplate(int index) {
@@ -271,16 +273,17 @@ void DataPage::refreshAudit() {
     for (const training::HistogramBin& bin : audit.histogram) bars.append({bin.begin, bin.end, bin.rows});
     m_histogram->setBars(bars, audit.length.max);
     m_histogram->setLimit(rowsModel.maxLength());
+    m_histogram->setWindows(rowsModel.isRunningText());
     m_histogram->setEnabled(rowsModel.hasTokens());
     m_lengths->setFullText(
-        rowsModel.hasTokens()
-            ? tr("%1 detected · tokens per row: median %2, 95 % within %3, 99 % within %4, longest %5")
-                  .arg(rowsModel.formatTitle())
-                  .arg(audit.length.p50)
-                  .arg(audit.length.p95)
-                  .arg(audit.length.p99)
-                  .arg(audit.length.max)
-            : tr("%1 detected · choose a model to count tokens").arg(rowsModel.formatTitle()));
+        rowsModel.hasTokens() ? tr("%1 detected · tokens per %6: median %2, 95 % within %3, 99 % within %4, longest %5")
+                                    .arg(rowsModel.formatTitle())
+                                    .arg(audit.length.p50)
+                                    .arg(audit.length.p95)
+                                    .arg(audit.length.p99)
+                                    .arg(audit.length.max)
+                                    .arg(rowsModel.isRunningText() ? tr("text") : tr("row"))
+                              : tr("%1 detected · choose a model to count tokens").arg(rowsModel.formatTitle()));
     m_audit->setLines(rowsModel.auditLines(), rowsModel.hasTokens());
     m_verdict->setText(rowsModel.verdict());
     setEnabledOrWhy(m_next, {}, tr("Model, method and settings"));

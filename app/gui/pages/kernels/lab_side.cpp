@@ -107,10 +107,10 @@ void LabSide::refreshCeilings() {
     const MachinePeak& peak = m_workbench.machine().peak();
     const QString flop = QStringLiteral("FLOP");
     const QString unknown = QStringLiteral("–");
-    const QStringList values{
-        rateOrNot(peak.flopsPerSecond, flop, unknown), rateOrNot(peak.oneThreadFlopsPerSecond, flop, unknown),
-        rateOrNot(peak.bf16FlopsPerSecond, flop, peak.isKnown() ? tr("none: runs as F32") : unknown),
-        rateOrNot(peak.bytesPerSecond, QStringLiteral("B"), unknown)};
+    const QStringList values{rateOrNot(peak.flopsPerSecond, flop, unknown),
+                             rateOrNot(peak.oneThreadFlopsPerSecond, flop, unknown),
+                             rateOrNot(peak.bf16FlopsPerSecond, flop, peak.isKnown() ? tr("runs as F32") : unknown),
+                             rateOrNot(peak.bytesPerSecond, QStringLiteral("B"), unknown)};
     for (int row = 0; row < values.size(); ++row)
         qobject_cast<QLabel*>(m_figures->itemAtPosition(row, 1)->widget())->setText(values[row]);
     QStringList machine{peak.cpu, peak.isa.toUpper()};

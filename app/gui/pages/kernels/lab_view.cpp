@@ -17,8 +17,8 @@ namespace wb::app {
 
 namespace {
 
-constexpr int kSideWidth = 336;
-constexpr int kProgressWidth = 160;
+constexpr int kSideWidth = 380;  // seven columns of the table
+constexpr int kProgressWidth = 120;
 constexpr double kAllowedForeignCpu = 0.03;  // as `whet bench` judges
 
 QString numbers(const QVector<qint64>& values) {
@@ -92,7 +92,9 @@ QWidget* LabView::makeChoices() {
     layout->addWidget(m_dtype);
     layout->addWidget(m_pass);
     layout->addWidget(makeProgress(), 1);
-    layout->addStretch();  // takes the room while nothing runs
+    m_disturbed = new ElidedLabel;
+    setRole(m_disturbed, QStringLiteral("warn"));
+    layout->addWidget(m_disturbed, 1);
     layout->addWidget(m_charts->legend());
     connect(m_dtype, &SegmentSwitch::chosen, this, &LabView::refresh);
     connect(m_pass, &SegmentSwitch::chosen, this, &LabView::refresh);
@@ -146,11 +148,7 @@ void LabView::showFailure(KernelLabModel::Job job, const Problem& problem) {
 QString LabView::caption(const AttentionMeasurement* measured) const {
     if (m_workbench.lab().job() == KernelLabModel::Job::Attention || !measured) return {};
     const LabOrigin& origin = measured->origin;
-    QString text = origin.isComplete ? origin.text() : tr("Stopped before its end  ·  %1").arg(origin.text());
-    // Another program on the same cores makes every figure worse than the machine.
-    if (origin.foreignCpu > kAllowedForeignCpu)
-        text += tr("  ·  other programs used %1 of the processor").arg(formatPercent(origin.foreignCpu));
-    return text;
+    return origin.isComplete ? origin.text() : tr("Stopped before its end  ·  %1").arg(origin.text());
 }
 
 void LabView::refresh() {
@@ -159,7 +157,6 @@ void LabView::refresh() {
     const AttentionMeasurement* measured = lab.attention(dtype());
     const LabSweep sweep = m_sweep->currentIndex() == 0 ? LabSweep::quick(dtype()) : LabSweep::full(dtype());
     m_caption->setFullText(caption(measured));
-    m_measure->setVisible(!isRunning);
     m_stop->setVisible(isRunning);
     m_sweep->setEnabled(!isRunning);
     m_sweep->setToolTip(
@@ -167,6 +164,11 @@ void LabView::refresh() {
     setEnabledOrWhy(m_measure, whyLabIsBusy(m_workbench),
                     tr("Runs every backend over lengths and head dimensions in %1").arg(dtype().toUpper()));
     refreshProgress();
+    const bool isDisturbed = !lab.isRunning() && measured && measured->origin.foreignCpu > kAllowedForeignCpu;
+    m_disturbed->setFullText(isDisturbed ? tr("Other programs used %1 of the processor: expect better times alone.")
+                                               .arg(formatPercent(measured->origin.foreignCpu))
+                                         : QString());
+    m_disturbed->setVisible(!lab.isRunning());
     m_side->setChoice(dtype(), pass());
     m_side->refresh();
     const bool hasPoints = measured && !measured->points.isEmpty();
@@ -179,6 +181,8 @@ void LabView::refresh() {
     } else {
         m_states->showEmpty();
     }
+    // The empty state has the same button, larger.
+    m_measure->setVisible(!isRunning && m_states->state() != StateStack::State::Empty);
 }
 
 void LabView::refreshProgress() {

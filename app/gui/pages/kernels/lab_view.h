@@ -55,6 +55,7 @@ private:
     QWidget* m_progress = nullptr;
     QProgressBar* m_bar = nullptr;
     ElidedLabel* m_progressText = nullptr;
+    ElidedLabel* m_disturbed = nullptr;
     StateStack* m_states = nullptr;
     LabCharts* m_charts = nullptr;
     LabSide* m_side = nullptr;

@@ -23,6 +23,8 @@ namespace {
 // What a run cannot do without comes before the six settings that matter.
 const QStringList kFirstKeys{QStringLiteral("model"), QStringLiteral("data"), QStringLiteral("method")};
 
+constexpr int kRowHeight = 28;
+
 bool isBasic(const core::RecipeField& field) {
     return field.isBasic || kFirstKeys.contains(fromView(field.key));
 }
@@ -96,6 +98,7 @@ void RecipeForm::addField(QGridLayout& grid, const core::RecipeField& field) {
     help->setContentsMargins(0, 0, 0, 7);
     m_fields[key].help = help;
     m_fields[key].helpText = fromView(field.help);
+    grid.setRowMinimumHeight(row, kRowHeight);  // a check box alone would crowd its help
     grid.addWidget(label, row, 0, Qt::AlignLeft | Qt::AlignVCenter);
     grid.addWidget(editor, row, 1);
     grid.addWidget(help, row + 1, 0, 1, 2);
@@ -145,6 +148,7 @@ QWidget* RecipeForm::makePathEditor(const core::RecipeField& field, const QStrin
     auto* line = new QLineEdit;
     line->setAccessibleName(labelOf(field));
     line->setPlaceholderText(field.automatic.empty() ? tr("none") : RecipeModel::placeholder(field));
+    line->setToolTip(QStringLiteral("%1\n%2").arg(fromView(field.help), line->placeholderText()));
     auto* button = makeIconButton(QStringLiteral("folder"), tr("Choose: %1").arg(labelOf(field)));
     layout->addWidget(line, 1);
     layout->addWidget(button);
