@@ -68,8 +68,10 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
         requireDtype(kOp, "bias", args.bias, args.x.dtype);
     }
     LinearForwardArgs call = args;
-    const size_t bytes =
-        isTiled(args.weight.dtype) ? quantizedBytes(context, p) : gemmBytes(context, p, args.x.dtype, args.out.dtype);
+    // Few rows read the weight where it is.
+    const size_t bytes = isTiled(args.weight.dtype) ? quantizedBytes(context, p)
+                         : p.m <= kIndependentRows  ? 0
+                                                    : gemmBytes(context, p, args.x.dtype, args.out.dtype);
     const Buffer workspace = takeWorkspace(context, bytes, call.workspace);
     dispatch(context, context.ops->linearForward, call,
              costOf(p, bytesOf(args.x) + bytesOf(args.weight), bytesOf(args.out)));

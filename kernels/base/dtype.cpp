@@ -2,6 +2,7 @@
 #include "kernels/base/dtype.h"
 
 #include "kernels/base/error.h"
+#include "kernels/base/quantized_tiles.h"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -32,8 +33,6 @@ constexpr std::array kInfos{
     DTypeInfo{DType::Q8_0x16, "Q8_0x16", 32, 34},
     DTypeInfo{DType::Q4_0x16, "Q4_0x16", 32, 18},
 };
-
-constexpr int64_t kTileRows = 16;
 
 const DTypeInfo& infoOf(DType dtype) {
     return kInfos[static_cast<size_t>(dtype)];

@@ -49,6 +49,13 @@ struct ForwardScratch {
           highest(sums + kTileRows * headDim),
           total(highest + kTileRows),
           shrink(total + kTileRows) {}
+
+    // Before the first keys.
+    void clear(size_t headDim, size_t columns) const {
+        std::fill(sums, sums + headDim * columns, 0.0F);
+        std::fill(highest, highest + columns, kMinusInfinity);
+        std::fill(total, total + columns, 0.0F);
+    }
 };
 
 template <class T>
@@ -78,9 +85,7 @@ void forwardTile(const AttentionForwardArgs& args, const QueryTile& tile, const 
     facts.fill(tile, args.options, args.bias);
     gatherTransposed(tile, args.q.as<T>(), args.q.shape[1], headDim,
                      static_cast<float>(attentionScale(args.options, headDim)), s.queries);
-    std::fill(s.sums, s.sums + width * columns, 0.0F);
-    std::fill(s.highest, s.highest + columns, kMinusInfinity);
-    std::fill(s.total, s.total + columns, 0.0F);
+    s.clear(width, columns);
 
     const int64_t headOffset = tile.keyValueHead * headDim + tile.sequence.firstKey * keyStride;
     for (int64_t first = rules.seenBySome.begin / kTileKeys * kTileKeys; first < rules.seenBySome.end;
@@ -118,9 +123,7 @@ void forwardTilePairs(const AttentionForwardArgs& args, const QueryTile& tile, c
     LaneFacts facts;
     facts.fill(tile, args.options, args.bias);
     gatherPairsTransposed(tile, args.q.as<BFloat16>(), args.q.shape[1], headDim, scale < 0, s.queries);
-    std::fill(s.sums, s.sums + width * columns, 0.0F);
-    std::fill(s.highest, s.highest + columns, kMinusInfinity);
-    std::fill(s.total, s.total + columns, 0.0F);
+    s.clear(width, columns);
 
     const int64_t headOffset = tile.keyValueHead * headDim + tile.sequence.firstKey * keyStride;
     for (int64_t first = rules.seenBySome.begin / kTileKeys * kTileKeys; first < rules.seenBySome.end;

@@ -4,7 +4,6 @@
 // to it.
 #include "kernels/cpu/gemm_packed.h"
 
-#include "kernels/base/error.h"
 #include "kernels/cpu/parallel.h"
 
 #include <algorithm>

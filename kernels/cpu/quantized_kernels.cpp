@@ -121,7 +121,7 @@ void run(const TileProduct& p) {
     kTable[static_cast<size_t>(2 * (p.rows - 1) + p.numTiles - 1)](p);
 }
 
-constexpr TileKernels kSet{"avx512_vnni", 6, run<Q8Tiles>, run<Q4Tiles>};
+constexpr TileKernels kSet{"avx512_vnni", kMostRows, run<Q8Tiles>, run<Q4Tiles>};
 
 }  // namespace avx512vnni
 }  // namespace

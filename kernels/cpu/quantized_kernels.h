@@ -33,10 +33,11 @@ struct TileProduct {
     float* sums = nullptr;  // [rows][kPanelColumns]
 };
 inline constexpr int64_t kPanelColumns = 2 * kTileRows;
+inline constexpr int64_t kMostRows = 6;  // that any set takes at a time
 
 struct TileKernels {
     const char* name;
-    int64_t maxRows;
+    int64_t maxRows;  // up to kMostRows
     void (*q8)(const TileProduct&);
     void (*q4)(const TileProduct&);
 };

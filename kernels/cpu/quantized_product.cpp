@@ -156,7 +156,7 @@ void multiplyPanel(const QuantizedProblem& p, const ActivationBlock* x, int64_t 
     const int64_t first = panel * kPanelColumns;
     const int64_t count = std::min(kPanelColumns, p.weight.shape[0] - first);
     const size_t tileBytes = arrayBytes(p.weight.dtype, {kTileRows, p.weight.shape[1]});
-    HWY_ALIGN float sums[6 * kPanelColumns];
+    HWY_ALIGN float sums[kMostRows * kPanelColumns];
     for (int64_t t = firstRow; t < endRow; t += kernels.maxRows) {
         const int64_t rows = std::min(kernels.maxRows, endRow - t);
         run({.tiles = p.weight.as<std::byte>() + static_cast<size_t>(first / kTileRows) * tileBytes,
