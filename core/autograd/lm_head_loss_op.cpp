@@ -25,16 +25,6 @@ Tensor biasGradientOf(const kernels::Context& device, const LmHead& head) {
     return head.bias != nullptr ? vocabularyRows(head, gradientSum(device, *head.bias)) : Tensor{};
 }
 
-// As firstWrite, for a table of which the loss writes only the rows of the vocabulary.
-kernels::Write firstWriteOfRows(const kernels::Context& device, const LmHead& head) {
-    const kernels::Write write = firstWrite(head.weight);
-    const Tensor& gradient = head.weight.gradient;
-    if (write == kernels::Write::Replace && vocabularySizeOf(head) < gradient.shape()[0]) {
-        kernels::fill(device, {.out = gradient.rows(vocabularySizeOf(head), gradient.shape()[0]).view()});
-    }
-    return write;
-}
-
 }  // namespace
 
 Tensor headLogits(const kernels::Context& context, const Tensor& hidden, const LmHead& head) {
@@ -83,7 +73,8 @@ LmLoss lmHeadLoss(const Context& context, const Var& hidden, const LmHead& head,
                          .softCap = head.softCap,
                          .vocabularySize = 0,
                          .maxLogitBytes = 0,
-                         .weightWrite = dWeight.isPresent() ? firstWriteOfRows(device, head) : kernels::Write::Add,
+                         // Rows behind the vocabulary keep the zeros they were made with: no token leads to them.
+                         .weightWrite = dWeight.isPresent() ? firstWrite(head.weight) : kernels::Write::Add,
                          .workspace = {}});
     if (!records) return {{std::move(losses)}, std::move(predictions)};
     // The kernel has already made the gradients; the node only hands dHidden on.
