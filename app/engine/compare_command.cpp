@@ -42,9 +42,9 @@ void printComparison(const CommandContext& context, const Comparison& comparison
         context.print(fmt::format("{}\n{}\n", context.bold("prompt"), compared.prompt.text));
         for (size_t pane = 0; pane < compared.panes.size(); ++pane) {
             const PaneResult& result = compared.panes[pane];
-            context.print(fmt::format("{}  {}, first token {:.0f} ms, {:.0f} tok/s\n",
+            context.print(fmt::format("{}  {}, {}, first token {:.0f} ms, {:.0f} tok/s\n",
                                       context.bold(comparison.paneNames[pane]), result.provenance.sampler,
-                                      result.generation.firstTokenSeconds * 1e3,
+                                      result.provenance.weights, result.generation.firstTokenSeconds * 1e3,
                                       static_cast<double>(result.generation.tokens) / result.generation.seconds));
             for (const inference::GenerationOutput& output : result.generation.outputs) {
                 context.print(fmt::format("  {:8.3f}  {}\n", output.score, output.text));

@@ -101,8 +101,11 @@ void scoreUnderOthers(ModelHost& host, const std::vector<Pane>& panes, const std
 
 core::Provenance provenanceOf(const Variant& variant, inference::GenerationOptions options) {
     addModelRules(options, *variant.loaded);
-    return {variant.modelHash(), variant.adapterHash(), options.describeSampler(),
-            static_cast<int64_t>(options.sampler.seed)};
+    return {.modelHash = variant.modelHash(),
+            .weights = std::string(core::elementTypesName(variant.loaded->model->elementTypes())),
+            .adapterHash = variant.adapterHash(),
+            .sampler = options.describeSampler(),
+            .seed = static_cast<int64_t>(options.sampler.seed)};
 }
 
 std::vector<PaneResult> comparePanes(ModelHost& host, const std::vector<Pane>& panes,

@@ -102,9 +102,9 @@ std::string paneHtml(const std::string& name, size_t index, const PaneResult& re
     const double rate = static_cast<double>(result.generation.tokens) / std::max(result.generation.seconds, 1e-9);
     std::string html = fmt::format("<section class=\"pane\" style=\"--hue:var({})\"><h3>{}</h3>",
                                    index == 0 ? "--base" : "--tuned", escaped(name));
-    html += fmt::format("<div class=\"meta\">{}, seed {}; first token {:.0f} ms, {:.0f} tok/s<br>model {}",
+    html += fmt::format("<div class=\"meta\">{}, seed {}; first token {:.0f} ms, {:.0f} tok/s<br>model {} in {}",
                         escaped(provenance.sampler), provenance.seed, result.generation.firstTokenSeconds * 1e3, rate,
-                        provenance.modelHash.substr(0, 16));
+                        provenance.modelHash.substr(0, 16), provenance.weights);
     if (!provenance.adapterHash.empty()) html += fmt::format(", adapter {}", provenance.adapterHash.substr(0, 16));
     html += "</div>";
     for (size_t i = 0; i < result.generation.outputs.size(); ++i) {

@@ -15,6 +15,7 @@ std::string validUtf8(const std::string& text) {
 
 Json toJson(const core::Provenance& provenance) {
     return {{"model_hash", provenance.modelHash},
+            {"weights", provenance.weights},
             {"adapter_hash", provenance.adapterHash.empty() ? Json(nullptr) : Json(provenance.adapterHash)},
             {"sampler", provenance.sampler},
             {"seed", provenance.seed}};

@@ -42,6 +42,8 @@ private:
 
 // "f32", "bf16", "q8_0", "q4_0": the last two compute in F32. Nothing for another name.
 std::optional<ElementTypes> elementTypesNamed(std::string_view name);
+// The way back, for types that have such a name.
+std::string_view elementTypesName(const ElementTypes& types);
 inline constexpr std::string_view kElementTypeNames = "f32, bf16, q8_0, q4_0";
 
 }  // namespace wb::core

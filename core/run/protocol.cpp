@@ -119,6 +119,7 @@ void visitFields(V& visit, codec::Same<V, Alternative>& a) {
 template <class V>
 void visitFields(V& visit, codec::Same<V, Provenance>& p) {
     visit("model_hash", p.modelHash);
+    visit("weights", p.weights);
     visit("adapter_hash", p.adapterHash);
     visit("sampler", p.sampler);
     visit("seed", p.seed);

@@ -68,6 +68,7 @@ struct Alternative {
 // Made by the engine from what it really ran.
 struct Provenance {
     std::string modelHash;
+    std::string weights;      // how the engine holds them: "f32", "bf16", "q8_0", "q4_0"
     std::string adapterHash;  // empty for the base alone
     std::string sampler;      // "greedy", "beam 10", "temperature 0.8, top-p 0.95"
     int64_t seed = 0;

@@ -135,8 +135,16 @@ TEST(CommandAnswers, generateAnswersWithAllFields) {
     }
     EXPECT_GE(answer.at("outputs")[0].at("score"), answer.at("outputs")[1].at("score"));
     EXPECT_EQ(answer.at("last_logits").size(), 6144U);
-    for (const char* field : {"model_hash", "adapter_hash", "sampler", "seed"})
+    for (const char* field : {"model_hash", "weights", "adapter_hash", "sampler", "seed"})
         EXPECT_TRUE(answer.at("provenance").contains(field)) << field;
+}
+
+TEST(CommandAnswers, aStampNamesHowTheWeightsAreHeld) {
+    for (const char* dtype : {"f32", "bf16", "q8_0", "q4_0"}) {
+        const json answer =
+            answerOf({"generate", "--model", "pocket", "--prompt", "Once", "--max-new-tokens", "1", "--dtype", dtype});
+        EXPECT_EQ(answer.at("provenance").at("weights"), dtype);
+    }
 }
 
 TEST(CommandAnswers, anEmptyPromptIsTheStartTokenAlone) {

@@ -57,7 +57,7 @@ void answerCompare(const std::string& id, const CompareRequest& request) {
         PaneStartedReply started;
         started.pane = static_cast<int64_t>(pane);
         started.name = request.panes[pane].name;
-        started.provenance = {"aaaa1111bbbb", pane == 0 ? "" : "cccc2222dddd", "greedy", request.settings.seed};
+        started.provenance = {"aaaa1111bbbb", "f32", pane == 0 ? "" : "cccc2222dddd", "greedy", request.settings.seed};
         say(id, started);
     }
     const bool hasBeams = request.settings.numBeams > 1;

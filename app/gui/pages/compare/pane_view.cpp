@@ -65,8 +65,10 @@ void PaneView::showHeader(const ComparePane& pane, const CompareModel& model) {
     if (speed.isEmpty() && model.isRunning()) speed << model.phase();
     m_speed->setText(speed.join(QStringLiteral("  ·  ")));
     if (hasStamp)
-        m_speed->setToolTip(
-            tr("%1, seed %2").arg(QString::fromStdString(pane.provenance->sampler)).arg(pane.provenance->seed));
+        m_speed->setToolTip(tr("%1, seed %2, weights in %3")
+                                .arg(QString::fromStdString(pane.provenance->sampler))
+                                .arg(pane.provenance->seed)
+                                .arg(QString::fromStdString(pane.provenance->weights)));
 }
 
 void PaneView::show(const CompareModel& model, CompareView view) {
