@@ -55,7 +55,7 @@ void GpuTelemetry::State::poll() {
         for (int i = 0; i < count; ++i) {
             std::optional<GpuReading> reading = nvml.read(i, options.pciAddress);
             if (!reading) continue;
-            reading->device = options.device.empty() ? fmt::format("gpu {}", i) : options.device;
+            reading->device = options.pciAddress.empty() ? fmt::format("gpu {}", i) : options.device;
             next.gpus.push_back(*std::move(reading));
         }
         if (next.gpus.empty()) next.reason = "the NVIDIA driver lists no such GPU";

@@ -12,8 +12,8 @@ namespace wb::core {
 
 struct GpuTelemetryOptions {
     std::chrono::milliseconds interval{500};
-    // One GPU to watch, by its PCI address ("0000:18:00.0") and the name the run gives it ("cuda:0"); an empty
-    // address: all there are.
+    // One GPU to watch, by its PCI address ("0000:18:00.0") and the name the run gives it ("cuda:0"); without an
+    // address all there are, called "gpu 0", "gpu 1".
     std::string pciAddress;
     std::string device;
     std::string library = "libnvidia-ml.so.1";
