@@ -5,7 +5,6 @@
 #include "kernels/cpu/attention_common.h"
 #include "kernels/cpu/attention_speeds.h"
 #include "kernels/cpu/attention_tiles.h"
-#include "kernels/cpu/attention_workspace.h"
 #include "kernels/runtime/op_table.h"
 
 #include <fmt/format.h>
@@ -109,35 +108,26 @@ AttentionProblem problemOf(const Args& args) {
             .options = args.options};
 }
 
-// A backend over contiguous keys: its entry of the op table and its workspace on the CPU.
-template <class Args>
-struct BackendKernel {
-    const OpEntry<Args>* entry;
-    size_t (*workspace)(const Args&, int numThreads);
-};
-
-BackendKernel<AttentionForwardArgs> forwardKernel(const OpTable& ops, AttentionBackend backend) {
+const OpEntry<AttentionForwardArgs>& forwardEntry(const OpTable& ops, AttentionBackend backend) {
     switch (backend) {
-        case AttentionBackend::Flash: return {&ops.attentionForwardFlash, cpu::attentionForwardFlashWorkspace};
-        case AttentionBackend::MemoryEfficient:
-            return {&ops.attentionForwardMemoryEfficient, cpu::attentionForwardMemoryEfficientWorkspace};
-        default: return {&ops.attentionForwardMath, cpu::attentionForwardMathWorkspace};
+        case AttentionBackend::Flash: return ops.attentionForwardFlash;
+        case AttentionBackend::MemoryEfficient: return ops.attentionForwardMemoryEfficient;
+        default: return ops.attentionForwardMath;
     }
 }
 
-BackendKernel<AttentionBackwardArgs> backwardKernel(const OpTable& ops, AttentionBackend backend) {
+const OpEntry<AttentionBackwardArgs>& backwardEntry(const OpTable& ops, AttentionBackend backend) {
     switch (backend) {
-        case AttentionBackend::Flash: return {&ops.attentionBackwardFlash, cpu::attentionBackwardFlashWorkspace};
-        case AttentionBackend::MemoryEfficient:
-            return {&ops.attentionBackwardMemoryEfficient, cpu::attentionBackwardMemoryEfficientWorkspace};
-        default: return {&ops.attentionBackwardMath, cpu::attentionBackwardMathWorkspace};
+        case AttentionBackend::Flash: return ops.attentionBackwardFlash;
+        case AttentionBackend::MemoryEfficient: return ops.attentionBackwardMemoryEfficient;
+        default: return ops.attentionBackwardMath;
     }
 }
 
 bool hasKernel(const Context& context, AttentionBackend backend, const AttentionProblem& problem) {
     if (problem.isPaged) return context.ops->pagedAttention.run != nullptr;
-    if (problem.isBackward) return backwardKernel(*context.ops, backend).entry->run != nullptr;
-    return forwardKernel(*context.ops, backend).entry->run != nullptr;
+    if (problem.isBackward) return backwardEntry(*context.ops, backend).run != nullptr;
+    return forwardEntry(*context.ops, backend).run != nullptr;
 }
 
 // The faster of the two O(T) kernels over contiguous keys, by the table of measured speeds. Forward and backward are
@@ -163,7 +153,7 @@ AttentionChoice fastestBackend(const Context& context, const AttentionProblem& p
     if (problem.isPaged) {
         return {AttentionBackend::Decode, "decode: flash tiles over the paged cache, long caches split"};
     }
-    const bool isOnCpu = context.device.type != DeviceType::Cuda;
+    const bool isOnCpu = context.ops->device == DeviceType::Cpu;
     const bool isTabled = problem.dtype == DType::F32 || problem.dtype == DType::BF16;
     if (isOnCpu && isTabled) return fastestOfTable(problem);
     return {AttentionBackend::Flash, "flash: tiled, O(T) memory"};
@@ -226,10 +216,8 @@ AttentionChoice pickAttention(const Context& context, const AttentionProblem& pr
 void attentionForward(const Context& context, const AttentionForwardArgs& args) {
     checkInputs("attention_forward", args);
     const AttentionChoice choice = pickAttention(context, problemOf(args));
-    const auto kernel = forwardKernel(*context.ops, choice.backend);
-    AttentionForwardArgs call = args;
-    const Buffer buffer = takeAttentionWorkspace(context, kernel.workspace(args, context.numThreads), call.workspace);
-    dispatch(context, *kernel.entry, call, costOf(context, args), attentionBackendName(choice.backend), choice.reason);
+    dispatch(context, forwardEntry(*context.ops, choice.backend), args, costOf(context, args),
+             attentionBackendName(choice.backend), choice.reason);
 }
 
 void attentionBackward(const Context& context, const AttentionBackwardArgs& args) {
@@ -237,10 +225,8 @@ void attentionBackward(const Context& context, const AttentionBackwardArgs& args
     AttentionProblem problem = problemOf(args);
     problem.isBackward = true;
     const AttentionChoice choice = pickAttention(context, problem);
-    const auto kernel = backwardKernel(*context.ops, choice.backend);
-    AttentionBackwardArgs call = args;
-    const Buffer buffer = takeAttentionWorkspace(context, kernel.workspace(args, context.numThreads), call.workspace);
-    dispatch(context, *kernel.entry, call, costOf(context, args), attentionBackendName(choice.backend), choice.reason);
+    dispatch(context, backwardEntry(*context.ops, choice.backend), args, costOf(context, args),
+             attentionBackendName(choice.backend), choice.reason);
 }
 
 }  // namespace wb::kernels

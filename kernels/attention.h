@@ -64,7 +64,7 @@ struct AttentionForwardArgs {
     View out;
     View logSumExp;
     AttentionOptions options;
-    View workspace;  // set by attentionForward
+    View workspace;  // scratch, set by dispatch
 };
 void attentionForward(const Context& context, const AttentionForwardArgs& args);
 
@@ -85,7 +85,7 @@ struct AttentionBackwardArgs {
     View dV;
     View dBias;
     AttentionOptions options;
-    View workspace;  // set by attentionBackward
+    View workspace;  // scratch, set by dispatch
 };
 void attentionBackward(const Context& context, const AttentionBackwardArgs& args);
 
@@ -116,7 +116,7 @@ struct PagedAttentionArgs {
     int32_t maxBlocks = 0;
     View out;  // [Tq, Hq, D]
     AttentionOptions options;
-    View workspace;  // set by pagedAttention
+    View workspace;  // scratch, set by dispatch
 };
 void pagedAttention(const Context& context, const PagedAttentionArgs& args);
 

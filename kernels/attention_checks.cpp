@@ -73,12 +73,4 @@ bool isProfiled(const Context& context) {
     return context.profiler != nullptr && context.profiler->isEnabled();
 }
 
-// Memory that a kernel needs besides its arguments. A device with a plug-in takes its own from the allocator.
-Buffer takeAttentionWorkspace(const Context& context, size_t bytes, View& workspace) {
-    if (context.device.type == DeviceType::Cuda || bytes == 0) return {};
-    Buffer buffer = context.allocator->allocate(bytes, MemoryOwner::Workspace);
-    workspace = {buffer.data(), DType::U8, Shape{static_cast<int64_t>(bytes)}};
-    return buffer;
-}
-
 }  // namespace wb::kernels

@@ -22,7 +22,4 @@ double visiblePairs(const AttentionOptions& options, int64_t numQueries, int64_t
 
 bool isProfiled(const Context& context);
 
-// Memory that a kernel needs besides its arguments, described by `workspace`. A plug-in's kernels take their own.
-Buffer takeAttentionWorkspace(const Context& context, size_t bytes, View& workspace);
-
 }  // namespace wb::kernels

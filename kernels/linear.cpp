@@ -28,29 +28,6 @@ void requireWeightDtype(std::string_view op, const ConstView& weight, DType inpu
     if (!isTiled(weight.dtype)) requireDtype(op, "weight", weight, inputs);
 }
 
-size_t gemmBytes(const Context& context, ProductShape p, DType inputs, DType output) {
-    const auto bytesNeeded = context.ops->gemmWorkspaceBytes;
-    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output, context.numThreads);
-}
-
-size_t quantizedBytes(const Context& context, ProductShape p) {
-    const auto bytesNeeded = context.ops->quantizedWorkspaceBytes;
-    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.k);
-}
-
-size_t widenedBytes(const Context& context, ProductShape p, DType inputs, DType output) {
-    const auto bytesNeeded = context.ops->widenedWorkspaceBytes;
-    return bytesNeeded == nullptr ? 0 : bytesNeeded(p.m, p.n, p.k, inputs, output, context.numThreads);
-}
-
-// Scratch memory for a product; the buffer must outlive the call that uses the view.
-Buffer takeWorkspace(const Context& context, size_t bytes, View& view) {
-    if (bytes == 0) return {};
-    Buffer buffer = context.allocator->allocate(bytes, MemoryOwner::Workspace);
-    view = {buffer.data(), DType::U8, Shape{static_cast<int64_t>(bytes)}};
-    return buffer;
-}
-
 }  // namespace
 
 void linearForward(const Context& context, const LinearForwardArgs& args) {
@@ -67,13 +44,7 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
         requireShape(kOp, "bias", args.bias, Shape{p.n});
         requireDtype(kOp, "bias", args.bias, args.x.dtype);
     }
-    LinearForwardArgs call = args;
-    // Few rows read the weight where it is.
-    const size_t bytes = isTiled(args.weight.dtype) ? quantizedBytes(context, p)
-                         : p.m <= kIndependentRows  ? 0
-                                                    : gemmBytes(context, p, args.x.dtype, args.out.dtype);
-    const Buffer workspace = takeWorkspace(context, bytes, call.workspace);
-    dispatch(context, context.ops->linearForward, call,
+    dispatch(context, context.ops->linearForward, args,
              costOf(p, bytesOf(args.x) + bytesOf(args.weight), bytesOf(args.out)));
 }
 
@@ -87,11 +58,7 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
     requireWeightDtype(kOp, args.weight, args.dOut.dtype);
     requireShape(kOp, "dX", args.dX, Shape{p.m, p.n});
     requireOutputDtype(kOp, "dX", args.dX, args.dOut.dtype);
-    LinearBackwardInputArgs call = args;
-    const size_t bytes = isTiled(args.weight.dtype) ? widenedBytes(context, p, args.dOut.dtype, args.dX.dtype)
-                                                    : gemmBytes(context, p, args.dOut.dtype, args.dX.dtype);
-    const Buffer workspace = takeWorkspace(context, bytes, call.workspace);
-    dispatch(context, context.ops->linearBackwardInput, call,
+    dispatch(context, context.ops->linearBackwardInput, args,
              costOf(p, bytesOf(args.dOut) + bytesOf(args.weight), bytesOf(args.dX)));
 }
 
@@ -110,9 +77,7 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
         requireShape(kOp, "dBias", args.dBias, Shape{p.m});
         requireDtype(kOp, "dBias", args.dBias, sums);
     }
-    LinearBackwardWeightArgs call = args;
-    const Buffer workspace = takeWorkspace(context, gemmBytes(context, p, args.dOut.dtype, sums), call.workspace);
-    dispatch(context, context.ops->linearBackwardWeight, call,
+    dispatch(context, context.ops->linearBackwardWeight, args,
              costOf(p, bytesOf(args.dOut) + bytesOf(args.x), 2 * bytesOf(args.dWeight)));
 }
 

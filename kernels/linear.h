@@ -29,7 +29,7 @@ struct LinearForwardArgs {
     View out;
     float alpha = 1.0F;
     Write write = Write::Replace;
-    View workspace;  // set by linearForward
+    View workspace;  // scratch, set by dispatch
 };
 void linearForward(const Context& context, const LinearForwardArgs& args);
 
@@ -42,7 +42,7 @@ struct LinearBackwardInputArgs {
     View dX;
     float alpha = 1.0F;
     Write write = Write::Replace;
-    View workspace;  // set by linearBackwardInput
+    View workspace;  // scratch, set by dispatch
 };
 void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
 
@@ -55,7 +55,7 @@ struct LinearBackwardWeightArgs {
     View dBias;
     float alpha = 1.0F;
     Write write = Write::Add;  // of dWeight
-    View workspace;            // set by linearBackwardWeight
+    View workspace;            // scratch, set by dispatch
 };
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
 

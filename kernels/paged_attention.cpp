@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/attention_checks.h"
-#include "kernels/cpu/attention_workspace.h"
 #include "kernels/runtime/op_table.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace wb::kernels {
 namespace {
+
+int64_t longestCache(const PagedAttentionArgs& args) {
+    return args.keyLengths.empty() ? 0 : *std::ranges::max_element(args.keyLengths);
+}
 
 void checkBlocks(const PagedAttentionArgs& args) {
     constexpr std::string_view kOp = "paged_attention";
@@ -109,17 +113,12 @@ void kvCacheStore(const Context& context, const KvCacheStoreArgs& args) {
 
 void pagedAttention(const Context& context, const PagedAttentionArgs& args) {
     checkPaged(args);
-    PagedAttentionArgs call = args;
     const AttentionChoice choice = pickAttention(context, {.dtype = args.q.dtype,
                                                            .headDim = args.q.shape[2],
-                                                           .maxKeyLength = cpu::longestCache(args),
-                                                           .options = call.options,
+                                                           .maxKeyLength = longestCache(args),
+                                                           .options = args.options,
                                                            .isPaged = true});
-    const size_t bytes = choice.backend == AttentionBackend::Math
-                             ? cpu::pagedAttentionMathWorkspace(call, context.numThreads)
-                             : cpu::pagedAttentionTiledWorkspace(call, context.numThreads);
-    const Buffer buffer = takeAttentionWorkspace(context, bytes, call.workspace);
-    dispatch(context, context.ops->pagedAttention, call, costOf(context, call), attentionBackendName(choice.backend),
+    dispatch(context, context.ops->pagedAttention, args, costOf(context, args), attentionBackendName(choice.backend),
              choice.reason);
 }
 

@@ -15,7 +15,7 @@ packages=(
     libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev libzstd-dev nlohmann-json3-dev zlib1g-dev
     ocl-icd-opencl-dev # oneDNN's CMake files ask for it
     # tests
-    libbenchmark-dev libdtl-dev libgmock-dev libgtest-dev xvfb
+    libbenchmark-dev libboost-context-dev libdtl-dev libgmock-dev libgtest-dev xvfb
     # workbench
     fonts-dejavu-core libqt6opengl6-dev libqt6svg6 qt6-base-dev qt6-charts-dev qt6-qpa-plugins qt6-svg-dev
 )

@@ -95,7 +95,8 @@ MemoryPlan planMemory(const TrainingSetup& setup, Device device, int numThreads)
     kernels::Runtime runtime({.device = {.type = DeviceType::Plan},
                               .numThreads = numThreads,
                               .attention = kernels::AttentionBackend::Auto,
-                              .memoryLimitBytes = std::nullopt});
+                              .memoryLimitBytes = std::nullopt,
+                              .planFor = device});
     runtime.setAttention(kernels::parseAttentionBackend(core::choiceName(setup.recipe.attention)));
     const kernels::Context& context = runtime.context();
     TuningModel tuning(context, setup.config, nullptr, setup.recipe);

@@ -43,7 +43,7 @@ core::MemoryByOwner memoryByOwner(const kernels::BytesByOwner& bytes) {
             .workspace = of(kernels::MemoryOwner::Workspace)};
 }
 
-std::vector<core::KernelRow> kernelRows(const kernels::Profiler& profiler) {
+std::vector<core::KernelRow> kernelRows(kernels::Profiler& profiler) {
     std::vector<core::KernelRow> rows;
     for (const kernels::KernelSummary& sum : profiler.summary()) {
         rows.push_back({.name = sum.name,

@@ -51,6 +51,6 @@ private:
 // Memory by owner as events and JSON name it.
 core::MemoryByOwner memoryByOwner(const kernels::BytesByOwner& bytes);
 // The profiler's rows as events and the protocol carry them.
-std::vector<core::KernelRow> kernelRows(const kernels::Profiler& profiler);
+std::vector<core::KernelRow> kernelRows(kernels::Profiler& profiler);
 
 }  // namespace wb::training

@@ -26,6 +26,15 @@ core::ElementTypes elementTypesOf(const core::Recipe& recipe) {
     return recipe.dtype;
 }
 
+core::ActivationMemory activationMemoryOf(core::ActivationCheckpointing checkpointing) {
+    switch (checkpointing) {
+        case core::ActivationCheckpointing::Selective: return core::ActivationMemory::RecomputeCheap;
+        case core::ActivationCheckpointing::Full: return core::ActivationMemory::RecomputeBlocks;
+        case core::ActivationCheckpointing::None: break;
+    }
+    return core::ActivationMemory::KeepAll;
+}
+
 }  // namespace
 
 adapters::LoraConfig loraConfigOf(const core::Recipe& recipe) {
@@ -49,8 +58,7 @@ TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfi
     } else {
         core::initialiseWeights(context, *m_model, seed);
     }
-    m_model->setActivationMemory(recipe.activationCheckpointing ? core::ActivationMemory::Recompute
-                                                                : core::ActivationMemory::KeepAll);
+    m_model->setActivationMemory(activationMemoryOf(recipe.activationCheckpointing));
     std::vector<core::Parameter*> trained;
     const auto train = [&](core::Parameter& parameter) {
         if (parameter.isConstant) return;

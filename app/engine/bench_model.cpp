@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/engine/bench_configs.h"
+#include "core/run/recipe_fields.h"
 #include "kernels/runtime/runtime.h"
 
 namespace wb::app {
@@ -44,7 +45,7 @@ Bench makeBench(const kernels::Context& context, const core::ModelConfig& config
         bench.workload = makeTrainWorkload(context, config,
                                            {.method = options.method,
                                             .dtype = options.dtype,
-                                            .recomputesActivations = options.recomputesActivations,
+                                            .activationCheckpointing = options.activationCheckpointing,
                                             .tokens = options.tokens});
         return bench;
     }
@@ -206,7 +207,7 @@ nlohmann::ordered_json modelBenchJson(const ModelBenchOptions& options, const Mo
         {"dtype", dtypeName(options.dtype)},   {"tokens", options.tokens}, {"threads", bench.threads}};
     if (options.task == BenchTask::Train) {
         json["method"] = options.method == core::TuneMethod::Full ? "full" : "lora";
-        json["activation_checkpointing"] = options.recomputesActivations;
+        json["activation_checkpointing"] = core::choiceName(options.activationCheckpointing);
     }
     if (options.task == BenchTask::Decode) json["streams"] = options.streams;
     json["tokens_per_second"] = bench.tokensPerSecond;

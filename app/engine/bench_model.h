@@ -23,7 +23,7 @@ struct ModelBenchOptions {
     int repeats = 5;
     int threads = 0;                                   // 0: all
     core::TuneMethod method = core::TuneMethod::Full;  // training
-    bool recomputesActivations = false;
+    core::ActivationCheckpointing activationCheckpointing = core::ActivationCheckpointing::None;
     int64_t streams = 1;  // decoding: sequences in one batch
     bool isTwin = false;  // decoding: base and adapter as one batch, against one after the other
 };

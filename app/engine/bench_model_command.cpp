@@ -9,6 +9,7 @@
 #include "app/engine/bench_configs.h"
 #include "app/engine/bench_model.h"
 #include "app/engine/text_table.h"
+#include "core/run/recipe_fields.h"
 
 namespace wb::app {
 namespace {
@@ -20,6 +21,7 @@ struct ModelBenchFlags {
     BenchTask task = BenchTask::Train;
     std::string dtype = "f32";
     std::string method = "full";
+    std::string checkpointing = "none";
     int64_t tokens = 0;
     ModelBenchOptions options;
 };
@@ -42,6 +44,9 @@ ModelBenchOptions resolve(const ModelBenchFlags& flags, const CommandContext& co
     options.task = flags.task;
     options.dtype = weightType(flags.dtype);
     options.method = flags.method == "lora" ? core::TuneMethod::Lora : core::TuneMethod::Full;
+    core::Recipe recipe;
+    setFieldText(recipe, *core::findRecipeField("activation_checkpointing"), flags.checkpointing);
+    options.activationCheckpointing = recipe.activationCheckpointing;
     options.threads = context.options().threads;
     if (flags.tokens > 0) {
         options.tokens = flags.tokens;
@@ -114,8 +119,9 @@ void defineModelBenches(CLI::App& bench, CommandContext& context) {
     CLI::App& trainCommand = *bench.get_subcommand("train");
     trainCommand.add_option("--method", train->method, "full, or lora: rank 16 on every projection (default: full)")
         ->check(CLI::IsMember({"full", "lora"}).description(""));
-    trainCommand.add_flag("--activation-checkpointing", train->options.recomputesActivations,
-                          "Compute activations again in the backward pass instead of keeping them");
+    trainCommand.add_option("--activation-checkpointing", train->checkpointing,
+                            "none, selective or full: what backward computes again instead of keeping it "
+                            "(default: none)");
 
     addModelBench(bench, context, BenchTask::Prefill, "Time reading a prompt", "Tokens of the prompt (default: 512)");
 

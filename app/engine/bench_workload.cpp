@@ -123,7 +123,7 @@ std::unique_ptr<BenchWorkload> makeTrainWorkload(const kernels::Context& context
     core::Recipe recipe;
     recipe.method = options.method;
     recipe.dtype = options.dtype;
-    recipe.activationCheckpointing = options.recomputesActivations;
+    recipe.activationCheckpointing = options.activationCheckpointing;
     return std::make_unique<TrainWorkload>(context, config, recipe, options.tokens);
 }
 

@@ -26,7 +26,7 @@ public:
 struct TrainWorkloadOptions {
     core::TuneMethod method = core::TuneMethod::Full;
     DType dtype = DType::F32;
-    bool recomputesActivations = false;
+    core::ActivationCheckpointing activationCheckpointing = core::ActivationCheckpointing::None;
     int64_t tokens = 512;  // of the one sequence a step has
 };
 

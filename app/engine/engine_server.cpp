@@ -88,8 +88,8 @@ ModelPrompt renderPrompt(const core::PromptSpec& spec, const core::GenerationSet
 // Turns what a comparison does into replies of one request.
 class ReplyStream final : public ComparisonObserver {
 public:
-    ReplyStream(std::function<void(core::ReplyBody)> send, const std::vector<Pane>& panes,
-                const kernels::Profiler& profiler, std::function<bool()> isCancelled)
+    ReplyStream(std::function<void(core::ReplyBody)> send, const std::vector<Pane>& panes, kernels::Profiler& profiler,
+                std::function<bool()> isCancelled)
         : m_send(std::move(send)), m_panes(panes), m_profiler(profiler), m_isCancelled(std::move(isCancelled)) {}
 
     void onToken(size_t pane, size_t output, const GenerationOutput& soFar) override {
@@ -150,7 +150,7 @@ private:
 
     std::function<void(core::ReplyBody)> m_send;
     const std::vector<Pane>& m_panes;
-    const kernels::Profiler& m_profiler;
+    kernels::Profiler& m_profiler;
     std::function<bool()> m_isCancelled;
     Clock::time_point m_start = Clock::now();
     Clock::time_point m_lastKernels = m_start;

@@ -27,12 +27,24 @@ struct RandomStream {
     }
 };
 
+// What becomes of outputs that cost little (norms, activations) and that backward reads.
+enum class CheapValues { Kept, MadeAgain };
+
 // What a forward pass needs besides its inputs. Made per pass, borrowed by everything below.
 struct Context {
     const kernels::Context& device;
     Tape* tape = nullptr;             // null: inference, nothing is recorded
     RandomStream* dropout = nullptr;  // null: no dropout
     std::span<const AdapterRows> adapterRows{};
+    CheapValues cheapValues = CheapValues::Kept;
+
+    // The same pass for other rows.
+    Context withRows(std::span<const AdapterRows> rows) const { return {device, tape, dropout, rows, cheapValues}; }
+    // `make` as an output may carry it; null where outputs are kept or nothing is recorded.
+    std::shared_ptr<Recomputed> recomputed(Recomputed::Make make) const {
+        if (tape == nullptr || cheapValues == CheapValues::Kept) return nullptr;
+        return std::make_shared<Recomputed>(std::move(make));
+    }
 };
 
 }  // namespace wb::core

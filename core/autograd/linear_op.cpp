@@ -118,18 +118,19 @@ Var linear(const Context& context, const Var& x, Parameter& weight, Parameter* b
     if (context.tape == nullptr || !(x.needsGradient() || trainsWeight || trainsMore)) return {std::move(out)};
 
     // A frozen layer without adapters needs only its weight to pass the gradient on: its input is not kept.
-    const Tensor saved = trainsWeight || !applied.empty() ? x.value : Tensor{};
+    const SavedInput saved = trainsWeight || !applied.empty() ? SavedInput(x) : SavedInput{};
     return context.tape->record(std::move(out),
                                 [saved, xShape = x.value.shape(), node = x.node, products = std::move(products),
                                  applied = std::move(applied)](Tape& tape, const Tensor& dOut) {
                                     const kernels::Context& ctx = tape.context();
+                                    const Tensor input = saved.value(ctx);
                                     Tensor dX;
                                     if (node >= 0)
                                         dX = Tensor::empty(ctx, dOut.dtype(), xShape, MemoryOwner::Activations);
                                     for (const Product& product : products)
-                                        backwardProduct(ctx, product, saved, dOut, dX);
+                                        backwardProduct(ctx, product, input, dOut, dX);
                                     for (const AppliedDelta& delta : applied)
-                                        backwardDelta(ctx, delta, saved, dOut, dX);
+                                        backwardDelta(ctx, delta, input, dOut, dX);
                                     tape.accumulate(node, std::move(dX));
                                 });
 }

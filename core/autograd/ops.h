@@ -138,8 +138,8 @@ struct LmLoss {
 LmLoss lmHeadLoss(const Context& context, const Var& hidden, const LmHead& head, const Tensor& labels, float gradScale);
 
 // Runs `body` on `input` without recording and again in backward: activations of the body are not kept.
-// Dropout draws are the same both times. What the body uses besides its input must not need a gradient; whatever does
-// is passed in by the form with several inputs (encoder output, a bias table).
+// Dropout draws are the same both times, and so are the bits of all gradients. What the body uses besides its input
+// must not need a gradient; whatever does is passed in by the form with several inputs (encoder output, a bias table).
 Var checkpoint(const Context& context, const Var& input, std::function<Var(const Context&, const Var&)> body);
 Var checkpoint(const Context& context, std::vector<Var> inputs,
                std::function<Var(const Context&, std::span<const Var>)> body);

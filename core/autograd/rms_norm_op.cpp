@@ -34,49 +34,62 @@ Var recordNorm(Tape& tape, Tensor normed, const Var& sum, Tensor invRms, std::ve
     });
 }
 
-struct NormOutputs {
-    Tensor normed;
-    Tensor invRms;
+// How rows are normalised; the weights of a range are its own.
+struct RmsNorm {
+    std::vector<WeightRange> ranges;
+    float eps;
+    float weightOffset;
+
+    // A residual comes with a sum.
+    void run(const kernels::Context& device, const Tensor& x, const Tensor& residual, const Tensor& sum,
+             const Tensor& normed, const Tensor& invRms) const {
+        for (const WeightRange& range : ranges) {
+            kernels::rmsNormForward(device, {.x = range.of(x),
+                                             .residual = range.of(residual),
+                                             .weight = range.weight->value.view(),
+                                             .out = range.of(normed),
+                                             .sum = range.of(sum),
+                                             .invRms = range.of(invRms),
+                                             .eps = eps,
+                                             .weightOffset = weightOffset});
+        }
+    }
 };
 
-NormOutputs normOutputs(const Context& context, const Tensor& x) {
-    return {Tensor::empty(context.device, x.dtype(), x.shape(), MemoryOwner::Activations),
-            Tensor::empty(context.device, gradientDtype(x.dtype()), Shape{x.shape()[0]}, MemoryOwner::Activations)};
+Tensor statisticOf(const kernels::Context& device, const Tensor& x) {
+    return Tensor::empty(device, gradientDtype(x.dtype()), Shape{x.shape()[0]}, MemoryOwner::Activations);
+}
+
+// Records normed = norm(sum), which may be made again from the sum.
+Var recordNorm(const Context& context, Tensor normed, const Var& sum, Tensor invRms, RmsNorm norm) {
+    Var out = recordNorm(*context.tape, std::move(normed), sum, std::move(invRms), norm.ranges, norm.weightOffset);
+    out.again = context.recomputed([s = sum.value, norm = std::move(norm)](const kernels::Context& device) {
+        Tensor again = Tensor::empty(device, s.dtype(), s.shape(), MemoryOwner::Activations);
+        norm.run(device, s, {}, {}, again, {});
+        return again;
+    });
+    return out;
 }
 
 }  // namespace
 
 Var rmsNorm(const Context& context, const Var& x, Parameter& weight, float eps, float weightOffset) {
-    auto [normed, invRms] = normOutputs(context, x.value);
-    std::vector<WeightRange> ranges = weightRanges(context, x.value.shape()[0], weight, nullptr);
-    for (const WeightRange& range : ranges) {
-        kernels::rmsNormForward(context.device, {.x = range.of(x.value),
-                                                 .weight = range.weight->value.view(),
-                                                 .out = range.of(normed),
-                                                 .invRms = range.of(invRms),
-                                                 .eps = eps,
-                                                 .weightOffset = weightOffset});
-    }
-    if (context.tape == nullptr || !(x.needsGradient() || anyTrainable(ranges))) return {std::move(normed)};
-    return recordNorm(*context.tape, std::move(normed), x, std::move(invRms), std::move(ranges), weightOffset);
+    RmsNorm norm{weightRanges(context, x.value.shape()[0], weight, nullptr), eps, weightOffset};
+    Tensor normed = Tensor::empty(context.device, x.value.dtype(), x.value.shape(), MemoryOwner::Activations);
+    Tensor invRms = statisticOf(context.device, x.value);
+    norm.run(context.device, x.value, {}, {}, normed, invRms);
+    if (context.tape == nullptr || !(x.needsGradient() || anyTrainable(norm.ranges))) return {std::move(normed)};
+    return recordNorm(context, std::move(normed), x, std::move(invRms), std::move(norm));
 }
 
 NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, Parameter& weight, float eps,
                      float weightOffset) {
-    auto [normed, invRms] = normOutputs(context, x.value);
+    RmsNorm norm{weightRanges(context, x.value.shape()[0], weight, nullptr), eps, weightOffset};
+    Tensor normed = Tensor::empty(context.device, x.value.dtype(), x.value.shape(), MemoryOwner::Activations);
+    Tensor invRms = statisticOf(context.device, x.value);
     Tensor sum = Tensor::empty(context.device, x.value.dtype(), x.value.shape(), MemoryOwner::Activations);
-    std::vector<WeightRange> ranges = weightRanges(context, x.value.shape()[0], weight, nullptr);
-    for (const WeightRange& range : ranges) {
-        kernels::rmsNormForward(context.device, {.x = range.of(x.value),
-                                                 .residual = range.of(residual.value),
-                                                 .weight = range.weight->value.view(),
-                                                 .out = range.of(normed),
-                                                 .sum = range.of(sum),
-                                                 .invRms = range.of(invRms),
-                                                 .eps = eps,
-                                                 .weightOffset = weightOffset});
-    }
-    if (context.tape == nullptr || !(x.needsGradient() || residual.needsGradient() || anyTrainable(ranges))) {
+    norm.run(context.device, x.value, residual.value, sum, normed, invRms);
+    if (context.tape == nullptr || !(x.needsGradient() || residual.needsGradient() || anyTrainable(norm.ranges))) {
         return {{std::move(normed)}, {std::move(sum)}};
     }
     const Var summed = context.tape->record(
@@ -84,8 +97,7 @@ NormedSum addRmsNorm(const Context& context, const Var& x, const Var& residual, 
             tape.accumulate(nodeX, dSum);
             tape.accumulate(nodeResidual, dSum);
         });
-    return {recordNorm(*context.tape, std::move(normed), summed, std::move(invRms), std::move(ranges), weightOffset),
-            summed};
+    return {recordNorm(context, std::move(normed), summed, std::move(invRms), std::move(norm)), summed};
 }
 
 }  // namespace wb::core

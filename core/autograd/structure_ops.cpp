@@ -110,10 +110,12 @@ Var checkpoint(const Context& context, std::vector<Var> inputs,
         std::vector<Var> starts;
         for (const Var& input : inputs) {
             starts.push_back(input.needsGradient() ? inner.leaf(input.value) : Var{input.value});
+            // What other ops have left there goes through the body, so that sums have the order, and the bits, of a
+            // pass that keeps everything.
+            inner.accumulate(starts.back().node, tape.takeGradient(input.node));
         }
         const Var end = body(recorded, starts);
-        if (!end.needsGradient()) return;
-        inner.backward(end, std::move(dOut));
+        if (end.needsGradient()) inner.backward(end, std::move(dOut));
         for (size_t i = 0; i < inputs.size(); ++i) {
             tape.accumulate(inputs[i].node, inner.takeGradient(starts[i].node));
         }

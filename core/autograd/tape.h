@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/autograd/recomputed.h"
 #include "core/tensor/tensor.h"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace wb::core {
@@ -13,8 +15,23 @@ namespace wb::core {
 struct Var {
     Tensor value;
     int32_t node = -1;
+    std::shared_ptr<Recomputed> again{};  // makes `value` once more; null if it has to be kept
 
     bool needsGradient() const { return node >= 0; }
+};
+
+// What a node keeps of an input it reads in backward: the tensor, or the way to make it again.
+class SavedInput {
+public:
+    SavedInput() = default;
+    explicit SavedInput(const Var& input) : m_kept(input.again ? Tensor{} : input.value), m_again(input.again) {}
+
+    // Absent if nothing was saved.
+    Tensor value(const kernels::Context& context) const { return m_again ? m_again->value(context) : m_kept; }
+
+private:
+    Tensor m_kept;
+    std::shared_ptr<Recomputed> m_again;
 };
 
 // Records coarse ops in forward order and plays their hand-written backward functions in reverse.

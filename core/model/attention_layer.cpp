@@ -151,7 +151,7 @@ Var AttentionLayer::applyCross(const Context& context, const Var& x, const Cross
     const Shape shape{x.value.shape()[0], m_config.numHeads, m_config.headDim};
     const Var query = reshape(context, m_query.apply(context, x), shape);
     if (!input.memories.empty()) return output(context, attendMemories(context, query, input.memories));
-    const Context sourceContext{context.device, context.tape, context.dropout, input.sourceRows};
+    const Context sourceContext = context.withRows(input.sourceRows);
     const KeyValue source = crossKeyValue(sourceContext, input.encoded);
     return output(context, attention(context, query, source.key, source.value, input.rows.bounds, input.sourceBounds,
                                      options(nullptr)));

@@ -63,7 +63,7 @@ Var LanguageModel::forward(const Context& context, const PackedInput& input, con
         WB_CHECK(input.source != nullptr, "an encoder-decoder needs source rows or memories");
         cross.sourceBounds = input.source->bounds;
         cross.sourceRows = sourceAdapterRows(context.adapterRows, *input.bounds, *cross.sourceBounds);
-        const Context source{context.device, context.tape, context.dropout, cross.sourceRows};
+        const Context source = context.withRows(cross.sourceRows);
         cross.encoded = m_encoder->forward(source, m_embedding, *input.source, {m_activationMemory, {}, nullptr});
     }
     return m_decoder->forward(context, m_embedding, input, {m_activationMemory, use, &cross});

@@ -73,7 +73,7 @@ Var MixtureOfExperts::apply(const Context& context, const Var& x) {
             std::span(routing.sourceRows)
                 .subspan(static_cast<size_t>(bounds[e]), static_cast<size_t>(bounds[e + 1] - bounds[e]));
         const std::vector<AdapterRows> adapterRows = adapterRowsOf(context.adapterRows, sourceRows);
-        const Context inner{context.device, context.tape, context.dropout, adapterRows};
+        const Context inner = context.withRows(adapterRows);
         results.push_back(applyMlp(inner, m_experts[e], rows[e]));
     }
     // Without tokens there are no results, and the input is as empty as the output.

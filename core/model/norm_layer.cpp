@@ -35,8 +35,7 @@ Var NormLayer::apply(const Context& context, const Var& x) {
     const bool isReplaced = !m_weight.replacements.empty() || !m_bias.replacements.empty();
     std::vector<AdapterRows> adapterRows;
     if (!isShaped && isReplaced && shape[0] > 0) adapterRows = multiplied(context.adapterRows, rows[0] / shape[0]);
-    const Context inner{context.device, context.tape, context.dropout,
-                        isShaped ? context.adapterRows : std::span<const AdapterRows>(adapterRows)};
+    const Context inner = isShaped ? context : context.withRows(adapterRows);
     const Var normed = m_config.kind == NormKind::Rms
                            ? rmsNorm(inner, flat, m_weight, m_config.eps, m_config.weightOffset)
                            : layerNorm(inner, flat, m_weight, bias(), m_config.eps);

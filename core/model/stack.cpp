@@ -112,8 +112,10 @@ Var Stack::embed(const Context& context, Parameter& table, const PackedInput& ro
 
 ResidualStream Stack::runBlock(const Context& context, TransformerBlock& block, const ResidualStream& stream,
                                const PackedInput& rows, const Var* relativeBias, const StackPass& pass) {
-    if (pass.memory == ActivationMemory::KeepAll || context.tape == nullptr) {
-        return block.forward(context, stream, {rows, m_rotary, relativeBias, pass.cache}, pass.cross);
+    if (pass.memory != ActivationMemory::RecomputeBlocks || context.tape == nullptr) {
+        Context inner = context;
+        if (pass.memory == ActivationMemory::RecomputeCheap) inner.cheapValues = CheapValues::MadeAgain;
+        return block.forward(inner, stream, {rows, m_rotary, relativeBias, pass.cache}, pass.cross);
     }
     // Everything a gradient flows to is an input of the checkpoint: the stream, the bias table, the encoder's output.
     std::vector<Var> inputs{stream.sum};

@@ -11,7 +11,8 @@ namespace wb::core {
 
 enum class ActivationMemory {
     KeepAll,
-    Recompute,  // keep block inputs only and run each block again in backward
+    RecomputeCheap,   // make norms and activations again in backward; keep matrix products and attention
+    RecomputeBlocks,  // keep block inputs only and run each block again in backward
 };
 
 // What a pass through a stack needs besides its rows.

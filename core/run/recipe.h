@@ -16,6 +16,7 @@ enum class TuneMethod { Lora, Full };
 enum class Objective { Sft, Lm };
 enum class ScheduleKind { Cosine, Linear, Constant };
 enum class AttentionChoice { Auto, Math, Flash, MemoryEfficient };
+enum class ActivationCheckpointing { None, Selective, Full };  // what backward computes again instead of keeping it
 enum class TrainOn { Response, All };
 enum class LoraBias { None, All, LoraOnly };  // biases trained beside an adapter: none, every, the adapted layers'
 enum class BaseWeights {
@@ -85,7 +86,7 @@ struct Recipe {
     int64_t threads = 0;  // 0: every core
     DType dtype = DType::F32;
     AttentionChoice attention = AttentionChoice::Auto;
-    bool activationCheckpointing = false;
+    ActivationCheckpointing activationCheckpointing = ActivationCheckpointing::None;
     bool deterministic = true;
 
     bool operator==(const Recipe&) const = default;

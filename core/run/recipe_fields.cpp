@@ -37,6 +37,9 @@ constexpr std::array kLoraBiases{std::pair{std::string_view("none"), LoraBias::N
 constexpr std::array kBaseWeights{std::pair{std::string_view("same"), BaseWeights::AsComputed},
                                   std::pair{std::string_view("q8_0"), BaseWeights::Q8_0},
                                   std::pair{std::string_view("q4_0"), BaseWeights::Q4_0}};
+constexpr std::array kCheckpointing{std::pair{std::string_view("none"), ActivationCheckpointing::None},
+                                    std::pair{std::string_view("selective"), ActivationCheckpointing::Selective},
+                                    std::pair{std::string_view("full"), ActivationCheckpointing::Full}};
 constexpr std::array kTrainOn{std::pair{std::string_view("response"), TrainOn::Response},
                               std::pair{std::string_view("all"), TrainOn::All}};
 constexpr std::array kRowPolicies{std::pair{std::string_view("stop"), RowPolicy::Stop},
@@ -65,6 +68,9 @@ ChoiceList<LoraBias> choicesOf(LoraBias) {
 }
 ChoiceList<BaseWeights> choicesOf(BaseWeights) {
     return kBaseWeights;
+}
+ChoiceList<ActivationCheckpointing> choicesOf(ActivationCheckpointing) {
+    return kCheckpointing;
 }
 ChoiceList<TrainOn> choicesOf(TrainOn) {
     return kTrainOn;
@@ -387,7 +393,8 @@ Rows machineFields() {
         field<&Recipe::activationCheckpointing>(
             {.key = "activation_checkpointing",
              .label = "Recompute activations",
-             .help = "Keeps less and computes it again: less memory, a third slower"}),
+             .help = "What backward makes again: norms and activations, or whole blocks (a third slower)",
+             .formerNames = {{"false", "none"}, {"true", "full"}}}),
         field<&Recipe::deterministic>({.key = "deterministic",
                                        .label = "Deterministic",
                                        .help = "Only kernels that give the same bits every time"}),
@@ -450,6 +457,16 @@ RecipeValue parseValue(const RecipeField& field, std::string_view raw) {
     refuse(field, text);
 }
 
+// The value as the member is: a whole number may stand for a real one, a former name for a choice.
+RecipeValue asFieldHolds(const RecipeField& field, const RecipeValue& value) {
+    const auto* whole = std::get_if<int64_t>(&value);
+    if (field.type == FieldType::Real && whole != nullptr) return static_cast<double>(*whole);
+    for (const auto& [former, name] : field.formerNames) {
+        if (valueText(value) == former) return std::string(name);
+    }
+    return value;
+}
+
 bool isAllowed(const RecipeField& field, const RecipeValue& value) {
     switch (field.type) {
         case FieldType::Int: {
@@ -499,9 +516,7 @@ std::optional<std::string_view> nearestRecipeKey(std::string_view wrong) {
 }
 
 void setField(Recipe& recipe, const RecipeField& field, const RecipeValue& value) {
-    const auto* whole = std::get_if<int64_t>(&value);
-    const RecipeValue wanted =
-        field.type == FieldType::Real && whole != nullptr ? RecipeValue(static_cast<double>(*whole)) : value;
+    const RecipeValue wanted = asFieldHolds(field, value);
     if (!isAllowed(field, wanted)) refuse(field, valueText(value));
     field.assign(recipe, wanted);
 }
@@ -566,6 +581,9 @@ std::string_view choiceName(ScheduleKind value) {
     return nameOf(value);
 }
 std::string_view choiceName(AttentionChoice value) {
+    return nameOf(value);
+}
+std::string_view choiceName(ActivationCheckpointing value) {
     return nameOf(value);
 }
 std::string_view choiceName(TrainOn value) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct RecipeField {
     double minimum = 0.0;  // Int and Real; inclusive
     double maximum = 0.0;
     std::vector<std::string_view> choices{};  // Choice only
+    // What older recipes call a choice, and its name; "true" and "false" are those of a former flag.
+    std::vector<std::pair<std::string_view, std::string_view>> formerNames{};
     std::string_view
         automatic;         // what an empty or 0 value means ("99th percentile of the data"), "" if nothing special
     bool isBasic = false;  // one of the six that matter: always visible in the form
@@ -76,6 +79,7 @@ std::string_view choiceName(TuneMethod value);
 std::string_view choiceName(Objective value);
 std::string_view choiceName(ScheduleKind value);
 std::string_view choiceName(AttentionChoice value);
+std::string_view choiceName(ActivationCheckpointing value);
 std::string_view choiceName(TrainOn value);
 std::string_view choiceName(LoraBias value);
 std::string_view choiceName(RowPolicy value);

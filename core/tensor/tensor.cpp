@@ -6,6 +6,7 @@
 #include "kernels/base/quantized_tiles.h"
 #include "kernels/elementwise.h"
 #include "kernels/quantize.h"
+#include "kernels/runtime/op_table.h"
 
 #include <fmt/format.h>
 #include <cmath>
@@ -72,8 +73,7 @@ Tensor Tensor::rows(int64_t begin, int64_t end) const {
 void copyFromHost(const Context& context, const void* source, size_t bytes, const Tensor& target) {
     WB_CHECK(bytes == target.bytes(), "host and device sizes agree");
     if (context.device.type == DeviceType::Plan || bytes == 0) return;
-    WB_CHECK(context.device.type == DeviceType::Cpu, "only CPU tensors are reachable from the host");
-    std::memcpy(target.data(), source, bytes);
+    context.ops->copyFromHost(context, target.data(), source, bytes);
 }
 
 void copyToHost(const Context& context, const Tensor& source, void* target, size_t bytes) {
@@ -83,8 +83,7 @@ void copyToHost(const Context& context, const Tensor& source, void* target, size
         std::memset(target, 0, bytes);
         return;
     }
-    WB_CHECK(context.device.type == DeviceType::Cpu, "only CPU tensors are reachable from the host");
-    std::memcpy(target, source.data(), bytes);
+    context.ops->copyToHost(context, target, source.data(), bytes);
 }
 
 namespace {
@@ -112,9 +111,9 @@ void assignNarrowed(const Context& context, const Tensor& tensor, std::span<cons
 }
 
 std::vector<float> dequantised(const Context& context, const Tensor& tensor) {
-    std::vector<float> values(static_cast<size_t>(tensor.count()));
-    kernels::dequantize(context, {.quantized = tensor.view(), .out = {values.data(), DType::F32, tensor.shape()}});
-    return values;
+    const Tensor values = Tensor::empty(context, DType::F32, tensor.shape(), kernels::MemoryOwner::Workspace);
+    kernels::dequantize(context, {.quantized = tensor.view(), .out = values.view()});
+    return copied(context, values);
 }
 
 void assignQuantised(const Context& context, const Tensor& tensor, std::span<const float> values) {
@@ -123,7 +122,9 @@ void assignQuantised(const Context& context, const Tensor& tensor, std::span<con
         throw Error{ErrorCode::InvalidArgument,
                     fmt::format("element {} is {}, which {} cannot hold", i, values[i], dtypeName(tensor.dtype()))};
     }
-    kernels::quantize(context, {.x = {values.data(), DType::F32, tensor.shape()}, .out = tensor.view()});
+    const Tensor wide = Tensor::empty(context, DType::F32, tensor.shape(), kernels::MemoryOwner::Workspace);
+    copyFromHost(context, values.data(), values.size_bytes(), wide);
+    kernels::quantize(context, {.x = wide.view(), .out = tensor.view()});
 }
 
 [[noreturn]] void refuseDtype(const Tensor& tensor) {

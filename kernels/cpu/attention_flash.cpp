@@ -177,8 +177,8 @@ size_t scratchFloats(const AttentionForwardArgs& args) {
 
 }  // namespace
 
-size_t attentionForwardFlashWorkspace(const AttentionForwardArgs& args, int numThreads) {
-    return scratchFloats(args) * sizeof(float) * static_cast<size_t>(std::max(1, numThreads));
+size_t attentionForwardFlashWorkspace(const Context& context, const AttentionForwardArgs& args) {
+    return scratchFloats(args) * sizeof(float) * static_cast<size_t>(std::max(1, context.numThreads));
 }
 
 void attentionForwardFlash(const Context& context, const AttentionForwardArgs& args) {

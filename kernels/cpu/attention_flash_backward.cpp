@@ -336,8 +336,8 @@ BackwardPlan planOf(const AttentionBackwardArgs& args, int numThreads) {
 
 }  // namespace
 
-size_t attentionBackwardFlashWorkspace(const AttentionBackwardArgs& args, int numThreads) {
-    return planOf(args, numThreads).totalFloats * sizeof(float);
+size_t attentionBackwardFlashWorkspace(const Context& context, const AttentionBackwardArgs& args) {
+    return planOf(args, context.numThreads).totalFloats * sizeof(float);
 }
 
 void attentionBackwardFlash(const Context& context, const AttentionBackwardArgs& args) {

@@ -297,14 +297,16 @@ size_t accumulatorBytes(DType dtype) {
 
 }  // namespace
 
-size_t attentionForwardMathWorkspace(const AttentionForwardArgs& args, int numThreads) {
+size_t attentionForwardMathWorkspace(const Context& context, const AttentionForwardArgs& args) {
     const size_t items = (args.cuSeqlensQ.size() - 1) * static_cast<size_t>(args.q.shape[1]);
-    return forwardScratch(args) * accumulatorBytes(args.q.dtype) * static_cast<size_t>(mathThreads(items, numThreads));
+    return forwardScratch(args) * accumulatorBytes(args.q.dtype) *
+           static_cast<size_t>(mathThreads(items, context.numThreads));
 }
 
-size_t attentionBackwardMathWorkspace(const AttentionBackwardArgs& args, int numThreads) {
+size_t attentionBackwardMathWorkspace(const Context& context, const AttentionBackwardArgs& args) {
     const size_t items = (args.cuSeqlensQ.size() - 1) * static_cast<size_t>(args.k.shape[1]);
-    return backwardScratch(args) * accumulatorBytes(args.q.dtype) * static_cast<size_t>(mathThreads(items, numThreads));
+    return backwardScratch(args) * accumulatorBytes(args.q.dtype) *
+           static_cast<size_t>(mathThreads(items, context.numThreads));
 }
 
 void attentionForwardMath(const Context& context, const AttentionForwardArgs& args) {

@@ -186,9 +186,9 @@ HWY_EXPORT(forwardChunkOf);
 
 }  // namespace
 
-size_t attentionForwardMemoryEfficientWorkspace(const AttentionForwardArgs& args, int numThreads) {
+size_t attentionForwardMemoryEfficientWorkspace(const Context& context, const AttentionForwardArgs& args) {
     return static_cast<size_t>(ForwardChunks::floats(args.q.shape[2])) * sizeof(float) *
-           static_cast<size_t>(std::max(1, numThreads));
+           static_cast<size_t>(std::max(1, context.numThreads));
 }
 
 void attentionForwardMemoryEfficient(const Context& context, const AttentionForwardArgs& args) {

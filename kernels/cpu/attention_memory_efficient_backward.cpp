@@ -275,8 +275,8 @@ BackwardPlan planOf(const AttentionBackwardArgs& args, int numThreads) {
 
 }  // namespace
 
-size_t attentionBackwardMemoryEfficientWorkspace(const AttentionBackwardArgs& args, int numThreads) {
-    return planOf(args, numThreads).totalFloats * sizeof(float);
+size_t attentionBackwardMemoryEfficientWorkspace(const Context& context, const AttentionBackwardArgs& args) {
+    return planOf(args, context.numThreads).totalFloats * sizeof(float);
 }
 
 void attentionBackwardMemoryEfficient(const Context& context, const AttentionBackwardArgs& args) {

@@ -9,6 +9,9 @@ namespace wb::kernels::cpu {
 void embeddingForward(const Context& context, const EmbeddingForwardArgs& args);
 void embeddingBackward(const Context& context, const EmbeddingBackwardArgs& args);
 void linearForward(const Context& context, const LinearForwardArgs& args);
+size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args);
+size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
+size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
 void linearGroup(const Context& context, const LinearGroupArgs& args);
 void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
@@ -47,6 +50,7 @@ void dropout(const Context& context, const DropoutArgs& args);
 void columnScaleForward(const Context& context, const ColumnScaleForwardArgs& args);
 void columnScaleBackward(const Context& context, const ColumnScaleBackwardArgs& args);
 void rowNorm(const Context& context, const RowNormArgs& args);
+size_t lmHeadLossWorkspace(const Context& context, const LmHeadLossArgs& args);
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
 void globalNorm(const Context& context, const GlobalNormArgs& args);
 void adamW(const Context& context, const AdamWArgs& args);

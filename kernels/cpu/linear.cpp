@@ -49,6 +49,25 @@ namespace wb::kernels::cpu {
 
 HWY_EXPORT(BiasColumns);
 
+size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args) {
+    const int64_t rows = args.x.shape[0];
+    if (isTiled(args.weight.dtype)) return quantizedWorkspaceBytes(rows, args.x.shape[1]);
+    if (rows <= kIndependentRows) return 0;  // few rows read the weight where it is
+    return gemmWorkspaceBytes(rows, args.weight.shape[0], args.x.shape[1], args.x.dtype, args.out.dtype,
+                              context.numThreads);
+}
+
+size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args) {
+    const auto bytes = isTiled(args.weight.dtype) ? widenedWorkspaceBytes : gemmWorkspaceBytes;
+    return bytes(args.dOut.shape[0], args.weight.shape[1], args.dOut.shape[1], args.dOut.dtype, args.dX.dtype,
+                 context.numThreads);
+}
+
+size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args) {
+    return gemmWorkspaceBytes(args.dOut.shape[1], args.x.shape[1], args.dOut.shape[0], args.dOut.dtype,
+                              args.dWeight.dtype, context.numThreads);
+}
+
 void linearForward(const Context& context, const LinearForwardArgs& args) {
     if (args.x.dtype == DType::F64) return reference::linearForward(context, args);
     const int64_t rows = args.x.shape[0];

@@ -5,6 +5,7 @@
 // replaces z in the same memory.
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/lm_head_loss_layout.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/quantized_product.h"
 #include "kernels/cpu/reference/reference_ops.h"

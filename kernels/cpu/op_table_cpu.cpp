@@ -1,21 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/attention_workspace.h"
 #include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/quantized_product.h"
+
+#include <cstring>
 
 namespace wb::kernels {
 namespace {
+
+template <class Args>
+OpEntry<Args> with(const OpEntry<Args>& entry, void (*run)(const Context&, const Args&),
+                   size_t (*workspaceBytes)(const Context&, const Args&)) {
+    return {entry.name, run, workspaceBytes};
+}
+
+void copyBytes(const Context& /*context*/, void* target, const void* source, size_t bytes) {
+    std::memcpy(target, source, bytes);
+}
 
 OpTable makeCpuOpTable() {
     cpu::cpuFeatures();  // settles the instruction sets before the first kernel runs
     OpTable table;
     table.embeddingForward.run = cpu::embeddingForward;
     table.embeddingBackward.run = cpu::embeddingBackward;
-    table.linearForward.run = cpu::linearForward;
+    table.linearForward = with(table.linearForward, cpu::linearForward, cpu::linearForwardWorkspace);
     table.linearGroup.run = cpu::linearGroup;
-    table.linearBackwardInput.run = cpu::linearBackwardInput;
-    table.linearBackwardWeight.run = cpu::linearBackwardWeight;
+    table.linearBackwardInput =
+        with(table.linearBackwardInput, cpu::linearBackwardInput, cpu::linearBackwardInputWorkspace);
+    table.linearBackwardWeight =
+        with(table.linearBackwardWeight, cpu::linearBackwardWeight, cpu::linearBackwardWeightWorkspace);
     table.rmsNormForward.run = cpu::rmsNormForward;
     table.rmsNormBackward.run = cpu::rmsNormBackward;
     table.layerNormForward.run = cpu::layerNormForward;
@@ -43,23 +56,31 @@ OpTable makeCpuOpTable() {
     table.columnScaleForward.run = cpu::columnScaleForward;
     table.columnScaleBackward.run = cpu::columnScaleBackward;
     table.rowNorm.run = cpu::rowNorm;
-    table.lmHeadLoss.run = cpu::lmHeadLoss;
+    table.lmHeadLoss = with(table.lmHeadLoss, cpu::lmHeadLoss, cpu::lmHeadLossWorkspace);
     table.globalNorm.run = cpu::globalNorm;
     table.adamW.run = cpu::adamW;
     table.quantize.run = cpu::quantize;
     table.dequantize.run = cpu::dequantize;
     table.retile.run = cpu::retile;
-    table.gemmWorkspaceBytes = cpu::gemmWorkspaceBytes;
-    table.quantizedWorkspaceBytes = cpu::quantizedWorkspaceBytes;
-    table.widenedWorkspaceBytes = cpu::widenedWorkspaceBytes;
-    table.attentionForwardMath.run = cpu::attentionForwardMath;
-    table.attentionForwardMemoryEfficient.run = cpu::attentionForwardMemoryEfficient;
-    table.attentionForwardFlash.run = cpu::attentionForwardFlash;
-    table.attentionBackwardMath.run = cpu::attentionBackwardMath;
-    table.attentionBackwardMemoryEfficient.run = cpu::attentionBackwardMemoryEfficient;
-    table.attentionBackwardFlash.run = cpu::attentionBackwardFlash;
+    table.attentionForwardMath =
+        with(table.attentionForwardMath, cpu::attentionForwardMath, cpu::attentionForwardMathWorkspace);
+    table.attentionForwardMemoryEfficient =
+        with(table.attentionForwardMemoryEfficient, cpu::attentionForwardMemoryEfficient,
+             cpu::attentionForwardMemoryEfficientWorkspace);
+    table.attentionForwardFlash =
+        with(table.attentionForwardFlash, cpu::attentionForwardFlash, cpu::attentionForwardFlashWorkspace);
+    table.attentionBackwardMath =
+        with(table.attentionBackwardMath, cpu::attentionBackwardMath, cpu::attentionBackwardMathWorkspace);
+    table.attentionBackwardMemoryEfficient =
+        with(table.attentionBackwardMemoryEfficient, cpu::attentionBackwardMemoryEfficient,
+             cpu::attentionBackwardMemoryEfficientWorkspace);
+    table.attentionBackwardFlash =
+        with(table.attentionBackwardFlash, cpu::attentionBackwardFlash, cpu::attentionBackwardFlashWorkspace);
     table.kvCacheStore.run = cpu::kvCacheStore;
-    table.pagedAttention.run = cpu::pagedAttention;
+    table.pagedAttention = with(table.pagedAttention, cpu::pagedAttention, cpu::pagedAttentionWorkspace);
+    table.copyFromHost = copyBytes;
+    table.copyToHost = copyBytes;
+    table.synchronize = [](const Context&) {};
     return table;
 }
 

@@ -114,10 +114,10 @@ int64_t longestCache(const PagedAttentionArgs& args) {
     return longest;
 }
 
-size_t pagedAttentionMathWorkspace(const PagedAttentionArgs& args, int numThreads) {
+size_t pagedAttentionMathWorkspace(const Context& context, const PagedAttentionArgs& args) {
     const size_t element = args.q.dtype == DType::F64 ? sizeof(double) : sizeof(float);
     return static_cast<size_t>(longestCache(args) + args.q.shape[2]) * element *
-           static_cast<size_t>(std::max(1, numThreads));
+           static_cast<size_t>(std::max(1, context.numThreads));
 }
 
 void pagedAttentionMath(const Context& context, const PagedAttentionArgs& args) {
@@ -128,8 +128,21 @@ void pagedAttentionMath(const Context& context, const PagedAttentionArgs& args) 
     }
 }
 
+namespace {
+
+bool wantsMath(const Context& context, const PagedAttentionArgs& args) {
+    return args.q.dtype == DType::F64 || context.attention == AttentionBackend::Math;
+}
+
+}  // namespace
+
+size_t pagedAttentionWorkspace(const Context& context, const PagedAttentionArgs& args) {
+    return wantsMath(context, args) ? pagedAttentionMathWorkspace(context, args)
+                                    : pagedAttentionTiledWorkspace(context, args);
+}
+
 void pagedAttention(const Context& context, const PagedAttentionArgs& args) {
-    if (args.q.dtype == DType::F64 || context.attention == AttentionBackend::Math) {
+    if (wantsMath(context, args)) {
         pagedAttentionMath(context, args);
     } else {
         pagedAttentionTiled(context, args);

@@ -195,8 +195,8 @@ int pagedThreads(const Context& context, int64_t numItems, double flops) {
 
 }  // namespace
 
-size_t pagedAttentionTiledWorkspace(const PagedAttentionArgs& args, int numThreads) {
-    return PagedPlan(args, numThreads).totalFloats * sizeof(float);
+size_t pagedAttentionTiledWorkspace(const Context& context, const PagedAttentionArgs& args) {
+    return PagedPlan(args, context.numThreads).totalFloats * sizeof(float);
 }
 
 void pagedAttentionTiled(const Context& context, const PagedAttentionArgs& args) {

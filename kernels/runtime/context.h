@@ -16,9 +16,9 @@ enum class AttentionBackend { Auto, Math, MemoryEfficient, Flash, Decode };
 struct Context {
     Device device;
     Allocator* allocator = nullptr;
-    const OpTable* ops = nullptr;  // of the device type; the CPU's on the plan device, where nothing is called
+    const OpTable* ops = nullptr;  // of the device type; on the plan device, where nothing runs, of the planned one
     Profiler* profiler = nullptr;
-    void* stream = nullptr;  // cudaStream_t on CUDA, null elsewhere
+    void* stream = nullptr;  // the plugin's stream on CUDA, null elsewhere
     int numThreads = 1;      // size of the one OpenMP team
     AttentionBackend attention = AttentionBackend::Auto;
 };

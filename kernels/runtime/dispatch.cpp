@@ -1,7 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/runtime/dispatch.h"
 
+#include "kernels/runtime/op_table.h"
+
 namespace wb::kernels {
+
+std::string_view backendName(const Context& context) {
+    return context.ops->device == DeviceType::Cuda ? "cuda" : "cpu";
+}
+
+void failMissingOp(const Context& context, std::string_view op) {
+    throw Error{ErrorCode::Unsupported, fmt::format("op '{}' does not exist on device {}", op,
+                                                    deviceName({context.ops->device, context.device.index}))};
+}
+
+Buffer takeWorkspace(const Context& context, size_t bytes, View& workspace) {
+    if (bytes == 0) return {};
+    Buffer buffer = context.allocator->allocate(bytes, MemoryOwner::Workspace);
+    workspace = {buffer.data(), DType::U8, Shape{static_cast<int64_t>(bytes)}};
+    return buffer;
+}
 
 void requirePresent(std::string_view op, std::string_view name, const ConstView& view) {
     if (!view.isPresent()) throw Error{ErrorCode::InvalidArgument, fmt::format("{}: {} is missing", op, name)};

@@ -12,29 +12,52 @@
 
 namespace wb::kernels {
 
+// What the profiler calls an op that has one implementation: the device type whose table serves, "cpu" or "cuda".
+std::string_view backendName(const Context& context);
+
 // A slot of the op table: the implementation for one device type, or null.
 template <class Args>
 struct OpEntry {
     const char* name;
     void (*run)(const Context&, const Args&) = nullptr;
+    // Bytes of scratch that `run` finds in args.workspace; null: none. Follows from shapes, host data and the context
+    // alone, so that the plan device counts what a run will use.
+    size_t (*workspaceBytes)(const Context&, const Args&) = nullptr;
 };
+
+[[noreturn]] void failMissingOp(const Context& context, std::string_view op);
+
+// Scratch for one call, described by `workspace`; it lives as long as the buffer.
+Buffer takeWorkspace(const Context& context, size_t bytes, View& workspace);
 
 // Runs the entry, timed if the profiler is on. On the plan device nothing runs.
 template <class Args>
-void dispatch(const Context& context, const OpEntry<Args>& entry, const Args& args, OpCost cost,
-              std::string_view backend = "cpu", std::string_view reason = {}) {
+void dispatchReady(const Context& context, const OpEntry<Args>& entry, const Args& args, OpCost cost,
+                   std::string_view backend, std::string_view reason) {
     if (context.device.type == DeviceType::Plan) return;
-    if (entry.run == nullptr) {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("op '{}' does not exist on device {}", entry.name, deviceName(context.device))};
-    }
     if (context.profiler == nullptr || !context.profiler->isEnabled()) {
         entry.run(context, args);
         return;
     }
-    const auto start = Profiler::Clock::now();
+    const Profiler::Start start = context.profiler->begin();
     entry.run(context, args);
-    context.profiler->record(entry.name, backend, reason, start, Profiler::Clock::now(), cost);
+    context.profiler->end(start, entry.name, backend, reason, cost);
+}
+
+// As dispatchReady, with the scratch that the entry asks for.
+template <class Args>
+void dispatch(const Context& context, const OpEntry<Args>& entry, const Args& args, OpCost cost,
+              std::string_view backend = {}, std::string_view reason = {}) {
+    if (entry.run == nullptr) failMissingOp(context, entry.name);
+    const std::string_view shown = backend.empty() ? backendName(context) : backend;
+    if constexpr (requires { args.workspace; }) {
+        Args call = args;
+        const size_t bytes = entry.workspaceBytes == nullptr ? 0 : entry.workspaceBytes(context, args);
+        const Buffer workspace = takeWorkspace(context, bytes, call.workspace);
+        dispatchReady(context, entry, call, cost, shown, reason);
+    } else {
+        dispatchReady(context, entry, args, cost, shown, reason);
+    }
 }
 
 // Argument checks shared by all ops: InvalidArgument "<op>: <name> has shape [..], expected [..]".

@@ -26,6 +26,8 @@
 namespace wb::kernels {
 
 struct OpTable {
+    DeviceType device = DeviceType::Cpu;  // whose kernels these are
+
     OpEntry<EmbeddingForwardArgs> embeddingForward{"embedding_forward"};
     OpEntry<EmbeddingBackwardArgs> embeddingBackward{"embedding_backward"};
     OpEntry<LinearForwardArgs> linearForward{"linear_forward"};
@@ -74,12 +76,12 @@ struct OpTable {
     OpEntry<DequantizeArgs> dequantize{"dequantize"};
     OpEntry<RetileArgs> retile{"retile"};
 
-    // Scratch bytes that a matrix product [m, k] x [k, n] needs on this device; null: none.
-    size_t (*gemmWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output, int numThreads) = nullptr;
-    // The same with a weight in tiles: `rows` rows times W^T, and a product [m, k] x W [k, n].
-    size_t (*quantizedWorkspaceBytes)(int64_t rows, int64_t columns) = nullptr;
-    size_t (*widenedWorkspaceBytes)(int64_t m, int64_t n, int64_t k, DType inputs, DType output,
-                                    int numThreads) = nullptr;
+    // Copies in the order of the device's work. copyFromHost has read `source` when it returns; copyToHost waits until
+    // `target` is written.
+    void (*copyFromHost)(const Context&, void* target, const void* source, size_t bytes) = nullptr;
+    void (*copyToHost)(const Context&, void* target, const void* source, size_t bytes) = nullptr;
+    // Waits until the device has done everything it was given. Throws Device if something of it failed.
+    void (*synchronize)(const Context&) = nullptr;
 };
 
 // The CPU's table, always complete.

@@ -3,6 +3,7 @@
 
 #include "kernels/base/device.h"
 #include "kernels/runtime/allocator.h"
+#include "kernels/runtime/profiler.h"
 
 #include <cstdint>
 #include <memory>
@@ -22,14 +23,16 @@ struct PluginDevice {
 
 // What the shared object `whetbench_cuda` exports through its one C symbol `whetbenchPlugin`.
 struct PluginInterface {
-    static constexpr uint32_t kVersion = 1;
+    static constexpr uint32_t kVersion = 2;
 
     uint32_t version = 0;  // must equal kVersion
     const OpTable* (*ops)() = nullptr;
     int (*deviceCount)() = nullptr;  // 0 when there is no usable device
     bool (*describe)(int index, PluginDevice& out) = nullptr;
     MemorySource* (*makeMemorySource)(int index) = nullptr;  // ownership passes to the caller
-    void* (*makeStream)(int index) = nullptr;
+    void* (*makeStream)(int index) = nullptr;                // throws Device
+    void (*destroyStream)(void* stream) = nullptr;
+    DeviceTimer* (*makeTimer)(void* stream) = nullptr;  // ownership passes to the caller
 };
 
 struct PluginStatus {

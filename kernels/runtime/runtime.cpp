@@ -35,6 +35,10 @@ std::unique_ptr<MemorySource> memorySourceOf(Device device) {
     return makeCpuMemorySource();
 }
 
+const OpTable* opsOf(Device device) {
+    return device.type == DeviceType::Cuda ? requirePlugin(device).ops() : &cpuOpTable();
+}
+
 }  // namespace
 
 int availableThreads() {
@@ -52,15 +56,20 @@ Runtime::Runtime(const RuntimeOptions& options)
     m_context.profiler = &m_profiler;
     m_context.numThreads = options.numThreads > 0 ? options.numThreads : availableThreads();
     m_context.attention = options.attention;
+    m_context.ops = opsOf(options.device.type == DeviceType::Plan ? options.planFor : options.device);
     if (options.device.type == DeviceType::Cuda) {
         const PluginInterface& plugin = requirePlugin(options.device);
-        m_context.ops = plugin.ops();
         m_context.stream = plugin.makeStream(options.device.index);
-    } else {
-        m_context.ops = &cpuOpTable();
+        m_profiler.setDeviceTimer(std::unique_ptr<DeviceTimer>(plugin.makeTimer(m_context.stream)));
     }
     // oneDNN and our kernels share this one team.
     omp_set_num_threads(m_context.numThreads);
+}
+
+Runtime::~Runtime() {
+    if (m_context.stream == nullptr) return;
+    m_profiler.setDeviceTimer(nullptr);
+    requirePlugin(m_context.device).destroyStream(m_context.stream);
 }
 
 }  // namespace wb::kernels

@@ -50,7 +50,7 @@ CASES = [
     Case("llama", "rslora", ("--use-rslora", "--lora-alpha", "4")),
     Case("llama", "dora", DORA),
     Case("llama", "dora_dropout", (*DORA, "--lora-dropout", "0.2")),
-    Case("llama", "dora_recomputed", (*DORA, "--activation-checkpointing")),
+    Case("llama", "dora_recomputed", (*DORA, "--activation-checkpointing", "full")),
     Case("llama", "dora_rslora", (*DORA, "--use-rslora", "--lora-alpha", "4")),
     Case("llama", "saved_tables", ("--modules-to-save", "lm_head,embed_tokens")),
     Case("llama", "saved_norms", ("--modules-to-save", "norm", "--lora-targets", "q_proj,v_proj")),

@@ -75,7 +75,7 @@ def run_row(arguments, python, configs, row):
     words = ["train", "--config", shape, "--method", method, "--dtype", dtype, "--tokens", arguments.tokens,
              "--repeats", arguments.repeats]
     if method == "lora" and arguments.activation_checkpointing:
-        words.append("--activation-checkpointing")
+        words += ["--activation-checkpointing", "full"]
     env = pb.environment(arguments.threads, AVX2 if isa else {})
 
     def theirs(variant):

@@ -46,63 +46,73 @@ void asLora(core::Recipe& recipe) {
 
 INSTANTIATE_TEST_SUITE_P(
     Recipes, MemoryPlanTest,
-    testing::Values(PlanCase{"full", [](core::Recipe&) {}}, PlanCase{"lora", asLora},
-                    PlanCase{"fullBf16", [](core::Recipe& recipe) { recipe.dtype = DType::BF16; }},
-                    PlanCase{"dora",
-                             [](core::Recipe& recipe) {
-                                 asLora(recipe);
-                                 recipe.useDora = true;
-                             }},
-                    PlanCase{"doraAndWholeModules",
-                             [](core::Recipe& recipe) {
-                                 asLora(recipe);
-                                 recipe.useDora = true;
-                                 recipe.loraBias = core::LoraBias::All;
-                                 recipe.modulesToSave = "lm_head,embed_tokens,norm";
-                             }},
-                    PlanCase{"loraOnEightBits",
-                             [](core::Recipe& recipe) {
-                                 asLora(recipe);
-                                 recipe.baseDtype = core::BaseWeights::Q8_0;
-                             }},
-                    PlanCase{"doraBf16OnFourBits",
-                             [](core::Recipe& recipe) {
-                                 asLora(recipe);
-                                 recipe.dtype = DType::BF16;
-                                 recipe.useDora = true;
-                                 recipe.modulesToSave = "lm_head,embed_tokens";
-                                 recipe.baseDtype = core::BaseWeights::Q4_0;
-                             }},
-                    PlanCase{"loraBf16Recomputing",
-                             [](core::Recipe& recipe) {
-                                 asLora(recipe);
-                                 recipe.dtype = DType::BF16;
-                                 recipe.activationCheckpointing = true;
-                             }},
-                    PlanCase{"fullRecomputing", [](core::Recipe& recipe) { recipe.activationCheckpointing = true; }},
-                    PlanCase{"oneLongRow",
-                             [](core::Recipe& recipe) {
-                                 recipe.data = "long";
-                                 recipe.maxLength = 150;
-                             }},
-                    PlanCase{"runningText",
-                             [](core::Recipe& recipe) {
-                                 recipe.objective = core::Objective::Lm;
-                                 recipe.data = "text";
-                                 recipe.templateName = "auto";
-                                 recipe.maxLength = 96;
-                             }},
-                    PlanCase{"mathAttention",
-                             [](core::Recipe& recipe) { recipe.attention = core::AttentionChoice::Math; }},
-                    PlanCase{"longSamples",
-                             [](core::Recipe& recipe) {
-                                 asLora(recipe);
-                                 recipe.samplePrompts = 30;
-                                 recipe.validationFraction = 0.5;  // rows enough to ask
-                                 recipe.sampleMaxNewTokens = 120;
-                                 recipe.microBatchTokens = 16;  // a row each: the cache of the samples is the peak
-                                 recipe.batchSize = 1;
-                             }}),
+    testing::Values(
+        PlanCase{"full", [](core::Recipe&) {}}, PlanCase{"lora", asLora},
+        PlanCase{"fullBf16", [](core::Recipe& recipe) { recipe.dtype = DType::BF16; }},
+        PlanCase{"dora",
+                 [](core::Recipe& recipe) {
+                     asLora(recipe);
+                     recipe.useDora = true;
+                 }},
+        PlanCase{"doraAndWholeModules",
+                 [](core::Recipe& recipe) {
+                     asLora(recipe);
+                     recipe.useDora = true;
+                     recipe.loraBias = core::LoraBias::All;
+                     recipe.modulesToSave = "lm_head,embed_tokens,norm";
+                 }},
+        PlanCase{"loraOnEightBits",
+                 [](core::Recipe& recipe) {
+                     asLora(recipe);
+                     recipe.baseDtype = core::BaseWeights::Q8_0;
+                 }},
+        PlanCase{"doraBf16OnFourBits",
+                 [](core::Recipe& recipe) {
+                     asLora(recipe);
+                     recipe.dtype = DType::BF16;
+                     recipe.useDora = true;
+                     recipe.modulesToSave = "lm_head,embed_tokens";
+                     recipe.baseDtype = core::BaseWeights::Q4_0;
+                 }},
+        PlanCase{"loraBf16Recomputing",
+                 [](core::Recipe& recipe) {
+                     asLora(recipe);
+                     recipe.dtype = DType::BF16;
+                     recipe.activationCheckpointing = core::ActivationCheckpointing::Full;
+                 }},
+        PlanCase{"loraBf16RecomputingSome",
+                 [](core::Recipe& recipe) {
+                     asLora(recipe);
+                     recipe.dtype = DType::BF16;
+                     recipe.activationCheckpointing = core::ActivationCheckpointing::Selective;
+                 }},
+        PlanCase{"fullRecomputing",
+                 [](core::Recipe& recipe) { recipe.activationCheckpointing = core::ActivationCheckpointing::Full; }},
+        PlanCase{
+            "fullRecomputingSome",
+            [](core::Recipe& recipe) { recipe.activationCheckpointing = core::ActivationCheckpointing::Selective; }},
+        PlanCase{"oneLongRow",
+                 [](core::Recipe& recipe) {
+                     recipe.data = "long";
+                     recipe.maxLength = 150;
+                 }},
+        PlanCase{"runningText",
+                 [](core::Recipe& recipe) {
+                     recipe.objective = core::Objective::Lm;
+                     recipe.data = "text";
+                     recipe.templateName = "auto";
+                     recipe.maxLength = 96;
+                 }},
+        PlanCase{"mathAttention", [](core::Recipe& recipe) { recipe.attention = core::AttentionChoice::Math; }},
+        PlanCase{"longSamples",
+                 [](core::Recipe& recipe) {
+                     asLora(recipe);
+                     recipe.samplePrompts = 30;
+                     recipe.validationFraction = 0.5;  // rows enough to ask
+                     recipe.sampleMaxNewTokens = 120;
+                     recipe.microBatchTokens = 16;  // a row each: the cache of the samples is the peak
+                     recipe.batchSize = 1;
+                 }}),
     [](const auto& test) { return test.param.name; });
 
 TEST_P(MemoryPlanTest, plannedPeakIsTheMeasuredOne) {
@@ -142,8 +152,11 @@ TEST(MemoryPlan, moreOfEverythingNeedsMore) {
     changed.microBatchTokens = 64;
     EXPECT_LT(peakOf(changed), base) << "smaller micro-batches";
     changed = bench.recipe();
-    changed.activationCheckpointing = true;
-    EXPECT_LT(peakOf(changed), base);
+    changed.activationCheckpointing = core::ActivationCheckpointing::Selective;
+    const int64_t selective = peakOf(changed);
+    EXPECT_LT(selective, base);
+    changed.activationCheckpointing = core::ActivationCheckpointing::Full;
+    EXPECT_LT(peakOf(changed), selective);
 }
 
 TEST(MemoryPlan, whatDoesNotFitIsSaid) {

@@ -16,11 +16,15 @@ using test::RunRecord;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+constexpr auto kKeep = core::ActivationCheckpointing::None;
+constexpr auto kCheap = core::ActivationCheckpointing::Selective;
+constexpr auto kBlocks = core::ActivationCheckpointing::Full;
+
 struct ResumeCase {
     const char* name;
     core::TuneMethod method;
     DType dtype;
-    bool isRecomputing;
+    core::ActivationCheckpointing checkpointing = core::ActivationCheckpointing::None;
     bool trainsMore = false;  // magnitudes, biases and the head beside the adapter
     core::BaseWeights base = core::BaseWeights::AsComputed;
 };
@@ -30,7 +34,7 @@ protected:
     core::Recipe recipe() const {
         core::Recipe recipe = GetParam().method == core::TuneMethod::Lora ? m_bench.loraRecipe() : m_bench.recipe();
         recipe.dtype = GetParam().dtype;
-        recipe.activationCheckpointing = GetParam().isRecomputing;
+        recipe.activationCheckpointing = GetParam().checkpointing;
         recipe.evalEvery = 5;
         recipe.checkpointEvery = 3;
         recipe.weightDecay = 0.01;
@@ -49,14 +53,15 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(Methods, ResumeTest,
-                         testing::Values(ResumeCase{"full", core::TuneMethod::Full, DType::F32, false},
-                                         ResumeCase{"lora", core::TuneMethod::Lora, DType::F32, false},
-                                         ResumeCase{"doraAndMore", core::TuneMethod::Lora, DType::F32, false, true},
-                                         ResumeCase{"doraAndMoreBf16", core::TuneMethod::Lora, DType::BF16, true, true},
-                                         ResumeCase{"loraOnEightBits", core::TuneMethod::Lora, DType::F32, false, false,
+                         testing::Values(ResumeCase{"full", core::TuneMethod::Full, DType::F32},
+                                         ResumeCase{"lora", core::TuneMethod::Lora, DType::F32},
+                                         ResumeCase{"doraAndMore", core::TuneMethod::Lora, DType::F32, kKeep, true},
+                                         ResumeCase{"doraAndMoreBf16", core::TuneMethod::Lora, DType::BF16, kBlocks,
+                                                    true},
+                                         ResumeCase{"loraOnEightBits", core::TuneMethod::Lora, DType::F32, kKeep, false,
                                                     core::BaseWeights::Q8_0},
-                                         ResumeCase{"fullBf16", core::TuneMethod::Full, DType::BF16, false},
-                                         ResumeCase{"loraBf16", core::TuneMethod::Lora, DType::BF16, true}),
+                                         ResumeCase{"fullBf16", core::TuneMethod::Full, DType::BF16, kCheap},
+                                         ResumeCase{"loraBf16", core::TuneMethod::Lora, DType::BF16, kBlocks}),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(ResumeTest, stopAndResumeAtAnyStepGivesTheSameBits) {
@@ -126,8 +131,8 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(Methods, DamagedRunTest,
-                         testing::Values(ResumeCase{"full", core::TuneMethod::Full, DType::F32, false},
-                                         ResumeCase{"lora", core::TuneMethod::Lora, DType::F32, false}),
+                         testing::Values(ResumeCase{"full", core::TuneMethod::Full, DType::F32},
+                                         ResumeCase{"lora", core::TuneMethod::Lora, DType::F32}),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(DamagedRunTest, aDamagedCheckpointIsNamedAndAnOlderOneUsed) {

@@ -83,7 +83,8 @@ TEST(ModelGradient, matchesWithTiedHeadAndWindow) {
 }
 
 TEST(ModelGradient, matchesWhenActivationsAreRecomputed) {
-    checkAllParameters({}, ActivationMemory::Recompute, {});
+    checkAllParameters({}, ActivationMemory::RecomputeCheap, {});
+    checkAllParameters({}, ActivationMemory::RecomputeBlocks, {});
 }
 
 TEST(ModelGradient, ofAdaptersMatchesWithDropoutOnSomeRows) {

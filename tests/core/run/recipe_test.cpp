@@ -134,6 +134,19 @@ TEST(Recipe, wholeNumbersServeAsReals) {
     EXPECT_EQ(recipeFromToml("clip_norm = 2\n", "r").clipNorm, 2.0);
 }
 
+// Recipes of runs made when this was a flag.
+TEST(Recipe, formerFlagOfCheckpointingMeansAllOrNothing) {
+    const auto read = [](const char* toml) { return recipeFromToml(toml, "old.toml").activationCheckpointing; };
+    EXPECT_EQ(read("activation_checkpointing = true"), ActivationCheckpointing::Full);
+    EXPECT_EQ(read("activation_checkpointing = false"), ActivationCheckpointing::None);
+    EXPECT_EQ(read("activation_checkpointing = \"selective\""), ActivationCheckpointing::Selective);
+    EXPECT_THAT(errorOf([&] { read("activation_checkpointing = \"some\""); }),
+                HasSubstr("activation_checkpointing is some: allowed is none, selective or full"));
+    EXPECT_THAT(errorOf([&] { read("activation_checkpointing = 1"); }),
+                HasSubstr("allowed is none, selective or full"));
+    EXPECT_THAT(errorOf([&] { read("attention = true"); }), HasSubstr("attention is true"));
+}
+
 TEST(Recipe, learningRateFollowsTheMethod) {
     Recipe recipe;
     EXPECT_EQ(effectiveLearningRate(recipe), 2e-4);

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entries of the CUDA op table. Arguments were checked by the public function of the op (kernels/<op>.cpp).
+#pragma once
+
+#include "kernels/elementwise.h"
+
+namespace wb::kernels::cuda {
+
+void add(const Context& context, const AddArgs& args);
+void scale(const Context& context, const ScaleArgs& args);
+void softCap(const Context& context, const SoftCapArgs& args);
+void fill(const Context& context, const FillArgs& args);
+void cast(const Context& context, const CastArgs& args);
+void dropout(const Context& context, const DropoutArgs& args);
+
+}  // namespace wb::kernels::cuda

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda/op_table_cuda.h"
+
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/stream.h"
+
+namespace wb::kernels::cuda {
+namespace {
+
+// The copy of pageable memory may still be under way when cudaMemcpyAsync returns; the source must not be needed then.
+void copyFromHost(const Context& context, void* target, const void* source, size_t bytes) {
+    Stream& stream = streamOf(context);
+    check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyHostToDevice, stream.handle()), "copying to the device");
+    stream.synchronize();
+}
+
+void copyToHost(const Context& context, void* target, const void* source, size_t bytes) {
+    Stream& stream = streamOf(context);
+    check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, stream.handle()), "copying from the device");
+    stream.synchronize();
+}
+
+OpTable makeCudaOpTable() {
+    OpTable table;
+    table.device = DeviceType::Cuda;
+    table.add.run = add;
+    table.scale.run = scale;
+    table.softCap.run = softCap;
+    table.fill.run = fill;
+    table.cast.run = cast;
+    table.dropout.run = dropout;
+    table.copyFromHost = copyFromHost;
+    table.copyToHost = copyToHost;
+    table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };
+    return table;
+}
+
+}  // namespace
+
+const OpTable& cudaOpTable() {
+    static const OpTable table = makeCudaOpTable();
+    return table;
+}
+
+}  // namespace wb::kernels::cuda
