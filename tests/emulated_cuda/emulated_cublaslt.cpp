@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cublasLt.h"
+#include "tests/emulated_cuda/include/cublasLt.h"
 
 const char* cublasLtGetStatusString(cublasStatus_t status) {
     return status == CUBLAS_STATUS_SUCCESS ? "success" : "not supported";

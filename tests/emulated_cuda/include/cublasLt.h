@@ -2,7 +2,7 @@
 // What kernels/cuda/gemm.cpp uses of cuBLASLt, for the emulated GPU.
 #pragma once
 
-#include "emulated_runtime.h"
+#include "tests/emulated_cuda/include/emulated_runtime.h"
 
 #include <cstddef>
 #include <cstdint>
