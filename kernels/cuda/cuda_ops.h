@@ -2,6 +2,7 @@
 // The entries of the CUDA op table. Arguments were checked by the public function of the op (kernels/<op>.cpp).
 #pragma once
 
+#include "kernels/attention.h"
 #include "kernels/elementwise.h"
 
 namespace wb::kernels::cuda {
@@ -12,5 +13,7 @@ void softCap(const Context& context, const SoftCapArgs& args);
 void fill(const Context& context, const FillArgs& args);
 void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
+
+void attentionForwardFlash(const Context& context, const AttentionForwardArgs& args);
 
 }  // namespace wb::kernels::cuda

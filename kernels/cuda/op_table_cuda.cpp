@@ -29,6 +29,7 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
+    table.attentionForwardFlash.run = attentionForwardFlash;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flash attention in one 16-bit type: what attention_flash.cu asks of the files that hold the kernels of each type.
+#pragma once
+
+#include "kernels/attention.h"
+
+#include <cstddef>
+
+namespace wb::kernels::cuda {
+
+inline constexpr int kFlashMaxHeadDim = 256;
+
+// T: __nv_bfloat16 or __half.
+template <class T>
+void flashForward(const Context& context, const AttentionForwardArgs& args);
+
+}  // namespace wb::kernels::cuda
