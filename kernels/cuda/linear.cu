@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // out = alpha x W^T + bias;  dX = alpha dOut W;  dW += alpha dOut^T x, dBias += column sums of dOut.
 // Few rows wait for the weight alone and have kernels of their own (few_rows.cu); the rest is the library's.
-#include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/bias_gradient.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/few_rows.h"
@@ -87,7 +87,7 @@ size_t linearBackwardInputWorkspace(const Context& /*context*/, const LinearBack
 }
 
 size_t linearBackwardWeightWorkspace(const Context& /*context*/, const LinearBackwardWeightArgs& args) {
-    const size_t sums = args.dBias.isPresent() ? columnSumsBytes(args.dOut.shape[0], args.dOut.shape[1]) : 0;
+    const size_t sums = args.dBias.isPresent() ? biasGradientBytes(args.dOut.shape[0], args.dOut.shape[1]) : 0;
     return gemmPart(args) + sums;
 }
 
@@ -161,8 +161,8 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
               .accumulates = args.write == Write::Add},
              args.workspace.data);
     if (!args.dBias.isPresent()) return;
-    addColumnSums(streamOf(context), args.dOut.data, args.dOut.dtype, tokens, outputs, outputs, args.dBias.as<float>(),
-                  args.workspace.as<std::byte>() + gemmPart(args));
+    addBiasGradient(streamOf(context), args.dOut.data, args.dOut.dtype, tokens, outputs, outputs,
+                    args.dBias.as<float>(), args.workspace.as<std::byte>() + gemmPart(args));
 }
 
 }  // namespace wb::kernels::cuda

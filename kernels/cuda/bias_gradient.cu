@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sums[c] += sum over r of matrix[r, c]. Rows are cut into slices whose sums are added in their order; within a slice
 // each row of threads takes every eighth row, and the eight sums are added in their order.
-#include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/bias_gradient.h"
 
 #include "kernels/cuda/device.h"
 
@@ -22,7 +22,7 @@ int64_t slicesOf(int64_t rows) {
 // Slice blockIdx.y goes to sums[blockIdx.y * columns], or is added to sums if there is only one.
 template <class T>
 __global__ void __launch_bounds__(kColumns* kLines)
-    columnSumsKernel(const T* matrix, int64_t rows, int64_t columns, int64_t stride, float* sums) {
+    biasGradientKernel(const T* matrix, int64_t rows, int64_t columns, int64_t stride, float* sums) {
     __shared__ float lines[kLines][kColumns];
     const int64_t column = int64_t{blockIdx.x} * kColumns + threadIdx.x;
     const int64_t slices = gridDim.y;
@@ -53,19 +53,19 @@ __global__ void __launch_bounds__(kColumns* kLines)
 
 }  // namespace
 
-size_t columnSumsBytes(int64_t rows, int64_t columns) {
+size_t biasGradientBytes(int64_t rows, int64_t columns) {
     const int64_t slices = slicesOf(rows);
     return slices > 1 ? static_cast<size_t>(slices * columns) * sizeof(float) : 0;
 }
 
-void addColumnSums(const Stream& stream, const void* matrix, DType dtype, int64_t rows, int64_t columns, int64_t stride,
-                   float* sums, void* workspace) {
+void addBiasGradient(const Stream& stream, const void* matrix, DType dtype, int64_t rows, int64_t columns,
+                     int64_t stride, float* sums, void* workspace) {
     const int64_t slices = slicesOf(rows);
     float* target = slices > 1 ? static_cast<float*>(workspace) : sums;
-    withType("column sums", dtype, [&](auto tag) {
+    withType("bias gradient", dtype, [&](auto tag) {
         using T = typename decltype(tag)::Type;
         launch(stream, {dim3(blocksFor(columns, kColumns), static_cast<unsigned>(slices)), dim3(kColumns, kLines)},
-               columnSumsKernel<T>, static_cast<const T*>(matrix), rows, columns, stride, target);
+               biasGradientKernel<T>, static_cast<const T*>(matrix), rows, columns, stride, target);
     });
     if (slices == 1) return;
     launch(stream, {blocksFor(columns, kColumns * kLines), kColumns * kLines}, addSlicesKernel, target, slices, columns,

@@ -8,12 +8,12 @@
 
 namespace wb::kernels::cuda {
 
-// Scratch of addColumnSums; 0 if it needs none.
-size_t columnSumsBytes(int64_t rows, int64_t columns);
+// Scratch of addBiasGradient; 0 if it needs none.
+size_t biasGradientBytes(int64_t rows, int64_t columns);
 
 // sums[c] += sum over r of matrix[r, c], in a fixed order.  matrix: F32, BF16 or F16, `stride` elements from row to
 // row; sums F32.
-void addColumnSums(const Stream& stream, const void* matrix, DType dtype, int64_t rows, int64_t columns, int64_t stride,
-                   float* sums, void* workspace);
+void addBiasGradient(const Stream& stream, const void* matrix, DType dtype, int64_t rows, int64_t columns,
+                     int64_t stride, float* sums, void* workspace);
 
 }  // namespace wb::kernels::cuda
