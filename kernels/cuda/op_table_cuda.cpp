@@ -33,6 +33,7 @@ OpTable makeCudaOpTable() {
     table.linearGroup.run = linearGroup;
     table.linearBackwardInput = {table.linearBackwardInput.name, linearBackwardInput, linearBackwardInputWorkspace};
     table.linearBackwardWeight = {table.linearBackwardWeight.name, linearBackwardWeight, linearBackwardWeightWorkspace};
+    table.lmHeadLoss = {table.lmHeadLoss.name, lmHeadLoss, lmHeadLossWorkspace};
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };
