@@ -3,6 +3,8 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/optimizer.h"
+#include "kernels/step_summary.h"
 
 namespace wb::kernels::cuda {
 
@@ -12,5 +14,11 @@ void softCap(const Context& context, const SoftCapArgs& args);
 void fill(const Context& context, const FillArgs& args);
 void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
+
+void lossSum(const Context& context, const LossSumArgs& args);
+size_t globalNormWorkspace(const Context& context, const GlobalNormArgs& args);
+void globalNorm(const Context& context, const GlobalNormArgs& args);
+void stepSummary(const Context& context, const StepSummaryArgs& args);
+void adamW(const Context& context, const AdamWArgs& args);
 
 }  // namespace wb::kernels::cuda

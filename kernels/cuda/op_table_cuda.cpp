@@ -29,6 +29,11 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
+    table.lossSum.run = lossSum;
+    table.globalNorm.run = globalNorm;
+    table.globalNorm.workspaceBytes = globalNormWorkspace;
+    table.stepSummary.run = stepSummary;
+    table.adamW.run = adamW;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };
