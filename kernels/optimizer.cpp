@@ -22,9 +22,13 @@ namespace {
 
 constexpr std::string_view kAdamW = "adamW";
 
-void checkTensor(const AdamWTensor& tensor, DType sums) {
+bool hasMaster(const AdamWTensor& tensor) {
+    return tensor.parameter.dtype == DType::BF16 || tensor.parameter.dtype == DType::F16;
+}
+
+void checkTensor(const Context& context, const AdamWTensor& tensor, DType sums) {
     requirePresent(kAdamW, "parameter", tensor.parameter);
-    requireComputeDtype(kAdamW, "parameter", tensor.parameter);
+    requireComputeDtype(context, kAdamW, "parameter", tensor.parameter);
     if (accumulatorDtype(tensor.parameter.dtype) != sums) {
         throw Error{ErrorCode::InvalidArgument, "adamW: F64 parameters are updated by a call of their own"};
     }
@@ -34,21 +38,18 @@ void checkTensor(const AdamWTensor& tensor, DType sums) {
         requireShape(kAdamW, name, view, shape);
         requireDtype(kAdamW, name, view, sums);
     }
-    if (tensor.parameter.dtype == DType::BF16) {
+    if (hasMaster(tensor)) {
         requireShape(kAdamW, "master", tensor.master, shape);
         requireDtype(kAdamW, "master", tensor.master, DType::F32);
     } else if (tensor.master.isPresent()) {
-        throw Error{ErrorCode::InvalidArgument, "adamW: only a BF16 parameter has a master copy"};
+        throw Error{ErrorCode::InvalidArgument, "adamW: only a parameter of 16 bits has a master copy"};
     }
 }
 
-// Read gradient, m, v, w; write m, v, w and the BF16 copy.
+// Read gradient, m, v, w; write m, v, w and the short copy.
 double bytesPerValue(const AdamWTensor& tensor) {
-    switch (tensor.parameter.dtype) {
-        case DType::F64: return 56;
-        case DType::BF16: return 30;
-        default: return 28;
-    }
+    if (tensor.parameter.dtype == DType::F64) return 56;
+    return hasMaster(tensor) ? 30 : 28;
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ double bytesPerValue(const AdamWTensor& tensor) {
 void adamW(const Context& context, const AdamWArgs& args) {
     OpCost cost;
     for (const AdamWTensor& tensor : args.tensors) {
-        checkTensor(tensor, accumulatorDtype(args.tensors.front().parameter.dtype));
+        checkTensor(context, tensor, accumulatorDtype(args.tensors.front().parameter.dtype));
         const auto count = static_cast<double>(tensor.parameter.shape.count());
         cost.flops += 15 * count;
         cost.bytes += bytesPerValue(tensor) * count;

@@ -19,8 +19,8 @@ struct GlobalNormArgs {
 void globalNorm(const Context& context, const GlobalNormArgs& args);
 
 // One parameter of a sweep and what the optimiser keeps of it: all of one shape.
-//   parameter F32/F64, or BF16 with a master copy: `master` F32 is then the truth and parameter its rounding.
-//   gradient, m, v F32 (F64 for F64).
+//   parameter F32/F64, or BF16/F16 with a master copy: `master` F32 is then the truth and parameter its
+//   rounding. gradient, m, v F32 (F64 for F64).
 struct AdamWTensor {
     View parameter;
     View master;
@@ -34,7 +34,7 @@ struct AdamWTensor {
 //   g = gradient * gradientScale
 //   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 //   w = w - lr * (m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + eps) + weightDecay * w)
-//   tensors: F32 and BF16 parameters may be mixed, F64 ones only among themselves.
+//   tensors: parameters up to F32 may be mixed, F64 ones only among themselves.
 //   gradientScale [1] F32 on the device, optional: clipping without a host read. If it is not finite, nothing is
 //   written: the step is left out (step_summary.h makes it so).  step counts from 1.
 struct AdamWArgs {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/run_reporter.h"
 
+#include "core/run/machine.h"
 #include "core/run/version.h"
 #include "kernels/base/error.h"
 #include "kernels/cpu/cpu_features.h"
@@ -8,6 +9,7 @@
 
 #include <unistd.h>
 #include <array>
+#include <utility>
 
 namespace wb::training {
 namespace {
@@ -17,6 +19,16 @@ constexpr auto kKernelsInterval = std::chrono::seconds(1);
 std::string hostName() {
     std::array<char, 256> name{};
     return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
+}
+
+core::GpuTelemetryOptions telemetryOf(Device device) {
+    core::GpuTelemetryOptions options;
+    const std::vector<core::GpuInfo> gpus = core::probeGpus().gpus;
+    if (std::in_range<size_t>(device.index) && static_cast<size_t>(device.index) < gpus.size()) {
+        options.pciAddress = gpus[static_cast<size_t>(device.index)].pciAddress;
+        options.device = deviceName(device);
+    }
+    return options;
 }
 
 }  // namespace
@@ -48,7 +60,10 @@ std::vector<core::KernelRow> kernelRows(kernels::Profiler& profiler) {
 
 RunReporter::RunReporter(const core::RunFolder& run, kernels::Runtime& runtime,
                          std::function<void(const core::Event&)> onEvent)
-    : m_runId(run.id()), m_runtime(runtime), m_writer(run.eventsPath()), m_onEvent(std::move(onEvent)) {}
+    : m_runId(run.id()), m_runtime(runtime), m_writer(run.eventsPath()), m_onEvent(std::move(onEvent)) {
+    const Device device = runtime.context().device;
+    if (device.type == DeviceType::Cuda) m_telemetry.emplace(telemetryOf(device));
+}
 
 void RunReporter::write(core::EventBody body) {
     const core::Event event = core::makeEvent(std::move(body));
@@ -129,6 +144,9 @@ void RunReporter::kernels(int64_t step) {
 void RunReporter::writeKernels(int64_t step) {
     const double seconds = std::chrono::duration<double>(Clock::now() - m_start).count();
     write(core::KernelsReported{step, seconds, kernelRows(m_runtime.profiler())});
+    if (!m_telemetry) return;
+    core::GpuSnapshot gpu = m_telemetry->latest();
+    if (!gpu.gpus.empty()) write(core::GpuMeasured{step, std::move(gpu.gpus)});
 }
 
 void RunReporter::finished(const TrainOutcome& outcome) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/run/events.h"
+#include "core/run/gpu_telemetry.h"
 #include "core/run/run_folder.h"
 #include "kernels/runtime/runtime.h"
 #include "training/memory_plan.h"
@@ -29,7 +30,7 @@ public:
     void step(int64_t step, double epoch, const StepResult& result, double learningRate, double seconds);
     void evaluated(int64_t step, double epoch, const EvaluationResult& result, double seconds, bool isBest);
     void sample(int64_t step, size_t index, const GeneratedSample& sample);
-    // The profile so far, at most once in kKernelsInterval.
+    // The profile so far and what the GPU of the run does, at most once in kKernelsInterval.
     void kernels(int64_t step);
     void finished(const TrainOutcome& outcome);
     void sync() { m_writer.sync(); }
@@ -41,6 +42,7 @@ private:
     std::string m_runId;
     kernels::Runtime& m_runtime;
     core::EventWriter m_writer;
+    std::optional<core::GpuTelemetry> m_telemetry;  // of a run on a GPU
     std::function<void(const core::Event&)> m_onEvent;
     Clock::time_point m_start = Clock::now();
     Clock::time_point m_lastKernels = m_start;

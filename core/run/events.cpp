@@ -29,6 +29,9 @@ std::string_view nameOf(const SampleMade&) {
 std::string_view nameOf(const KernelsReported&) {
     return "kernels";
 }
+std::string_view nameOf(const GpuMeasured&) {
+    return "gpu";
+}
 std::string_view nameOf(const CheckpointSaved&) {
     return "checkpoint";
 }
@@ -143,6 +146,26 @@ void visitFields(V& visit, codec::Same<V, KernelsReported>& e) {
     visit("step", e.step);
     visit("seconds", e.seconds);
     visit("rows", e.rows);
+}
+
+template <class V>
+void visitFields(V& visit, codec::Same<V, GpuReading>& g) {
+    visit("device", g.device);
+    visit("name", g.name);
+    visit("utilisation", g.utilisation);
+    visit("memory_used", g.memoryUsed);
+    visit("memory_total", g.memoryTotal);
+    visit("power_w", g.powerWatts);
+    visit("power_limit_w", g.powerLimitWatts);
+    visit("temperature_c", g.temperatureCelsius);
+    visit("clock_mhz", g.clockMhz);
+    visit("memory_clock_mhz", g.memoryClockMhz);
+}
+
+template <class V>
+void visitFields(V& visit, codec::Same<V, GpuMeasured>& e) {
+    visit("step", e.step);
+    visit("gpus", e.gpus);
 }
 
 template <class V>

@@ -122,6 +122,29 @@ struct KernelsReported {
     bool operator==(const KernelsReported&) const = default;
 };
 
+// What a GPU did at one moment, as its driver tells; what the driver does not tell is absent.
+struct GpuReading {
+    std::string device;                 // "cuda:0"
+    std::string name;                   // "NVIDIA H200"
+    std::optional<double> utilisation;  // share of the last moments in which a kernel ran, 0 to 1
+    std::optional<int64_t> memoryUsed;  // bytes, of all programs
+    std::optional<int64_t> memoryTotal;
+    std::optional<double> powerWatts;
+    std::optional<double> powerLimitWatts;
+    std::optional<double> temperatureCelsius;
+    std::optional<double> clockMhz;  // of the multiprocessors
+    std::optional<double> memoryClockMhz;
+
+    bool operator==(const GpuReading&) const = default;
+};
+
+struct GpuMeasured {
+    int64_t step = 0;
+    std::vector<GpuReading> gpus;
+
+    bool operator==(const GpuMeasured&) const = default;
+};
+
 struct CheckpointSaved {
     int64_t step = 0;
     std::string path;  // relative to the run folder
@@ -175,8 +198,8 @@ struct UnknownEvent {
     bool operator==(const UnknownEvent&) const = default;
 };
 
-using EventBody = std::variant<RunStarted, PlanMade, StepDone, Evaluated, SampleMade, KernelsReported, CheckpointSaved,
-                               StateChanged, WarningRaised, ErrorRaised, RunFinished, UnknownEvent>;
+using EventBody = std::variant<RunStarted, PlanMade, StepDone, Evaluated, SampleMade, KernelsReported, GpuMeasured,
+                               CheckpointSaved, StateChanged, WarningRaised, ErrorRaised, RunFinished, UnknownEvent>;
 
 struct Event {
     int version = kEventVersion;

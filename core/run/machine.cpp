@@ -84,6 +84,7 @@ struct CudaDriver {
     using DeviceName = int (*)(char*, int, int);
     using DeviceMemory = int (*)(size_t*, int);
     using DeviceAttribute = int (*)(int*, int, int);
+    using DeviceAddress = int (*)(char*, int, int);
 
     explicit CudaDriver(void* library)
         : init(load<Init>(library, "cuInit")),
@@ -92,14 +93,16 @@ struct CudaDriver {
           deviceGet(load<DeviceGet>(library, "cuDeviceGet")),
           deviceName(load<DeviceName>(library, "cuDeviceGetName")),
           deviceMemory(load<DeviceMemory>(library, "cuDeviceTotalMem_v2")),
-          deviceAttribute(load<DeviceAttribute>(library, "cuDeviceGetAttribute")) {}
+          deviceAttribute(load<DeviceAttribute>(library, "cuDeviceGetAttribute")),
+          deviceAddress(load<DeviceAddress>(library, "cuDeviceGetPCIBusId")) {}
 
     template <class Function>
     static Function load(void* library, const char* name) {
         return reinterpret_cast<Function>(::dlsym(library, name));
     }
     bool isComplete() const {
-        return init && driverVersion && deviceCount && deviceGet && deviceName && deviceMemory && deviceAttribute;
+        return init && driverVersion && deviceCount && deviceGet && deviceName && deviceMemory && deviceAttribute &&
+               deviceAddress;
     }
 
     Init init;
@@ -109,6 +112,7 @@ struct CudaDriver {
     DeviceName deviceName;
     DeviceMemory deviceMemory;
     DeviceAttribute deviceAttribute;
+    DeviceAddress deviceAddress;
 };
 
 GpuInfo describe(const CudaDriver& driver, int index) {
@@ -123,6 +127,9 @@ GpuInfo describe(const CudaDriver& driver, int index) {
     if (driver.deviceMemory(&bytes, device) == 0) gpu.memoryTotal = static_cast<int64_t>(bytes);
     driver.deviceAttribute(&gpu.computeMajor, kComputeMajor, device);
     driver.deviceAttribute(&gpu.computeMinor, kComputeMinor, device);
+    std::array<char, 32> address{};
+    if (driver.deviceAddress(address.data(), static_cast<int>(address.size()), device) == 0)
+        gpu.pciAddress = address.data();
     return gpu;
 }
 

@@ -26,6 +26,7 @@ struct GpuInfo {
     int64_t memoryTotal = 0;
     int computeMajor = 0;
     int computeMinor = 0;
+    std::string pciAddress;  // "0000:18:00.0"
 };
 
 struct GpuProbe {

@@ -29,6 +29,10 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
+    table.linearForward = {table.linearForward.name, linearForward, linearForwardWorkspace};
+    table.linearGroup.run = linearGroup;
+    table.linearBackwardInput = {table.linearBackwardInput.name, linearBackwardInput, linearBackwardInputWorkspace};
+    table.linearBackwardWeight = {table.linearBackwardWeight.name, linearBackwardWeight, linearBackwardWeightWorkspace};
     table.lossSum.run = lossSum;
     table.globalNorm.run = globalNorm;
     table.globalNorm.workspaceBytes = globalNormWorkspace;

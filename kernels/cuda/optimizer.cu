@@ -88,6 +88,7 @@ struct SweepRow {
     int64_t count;
     int64_t firstChunk;
     float kept;  // 1 - lr * weightDecay
+    DType parameterType;
     bool isAligned;
 };
 
@@ -111,6 +112,14 @@ __device__ float movedWeight(const SweepFactors& f, float scale, float kept, flo
     return __fadd_rn(__fmul_rn(kept, w), -move);
 }
 
+template <class T, int N>
+__device__ void storeRounded(T* out, const Pack<float, N>& values) {
+    Pack<T, N> rounded;
+#pragma unroll
+    for (int j = 0; j < N; ++j) rounded.values[j] = fromFloat<T>(values.values[j]);
+    storePack(out, rounded);
+}
+
 template <int N>
 __device__ void sweepPack(const SweepRow& row, const SweepFactors& f, float scale, int64_t i) {
     auto* weights = row.master != nullptr ? row.master : static_cast<float*>(row.parameter);
@@ -125,11 +134,8 @@ __device__ void sweepPack(const SweepRow& row, const SweepFactors& f, float scal
     storePack(row.m + i, m);
     storePack(row.v + i, v);
     storePack(weights + i, w);
-    if (row.master == nullptr) return;
-    Pack<__nv_bfloat16, N> rounded;
-#pragma unroll
-    for (int j = 0; j < N; ++j) rounded.values[j] = fromFloat<__nv_bfloat16>(w.values[j]);
-    storePack(static_cast<__nv_bfloat16*>(row.parameter) + i, rounded);
+    if (row.parameterType == DType::BF16) storeRounded(static_cast<__nv_bfloat16*>(row.parameter) + i, w);
+    if (row.parameterType == DType::F16) storeRounded(static_cast<__half*>(row.parameter) + i, w);
 }
 
 __global__ void __launch_bounds__(kThreads) adamWKernel(const SweepRow* rows, int numRows, SweepFactors f) {
@@ -149,7 +155,7 @@ bool isAligned(const AdamWTensor& tensor) {
     const auto fits = [](const ConstView& view, size_t bytes) {
         return reinterpret_cast<uintptr_t>(view.data) % bytes == 0;
     };
-    const size_t parameterBytes = tensor.parameter.dtype == DType::BF16 ? 8 : 16;
+    const size_t parameterBytes = tensor.parameter.dtype == DType::F32 ? 16 : 8;
     return fits(tensor.parameter, parameterBytes) && fits(tensor.master, 16) && fits(tensor.gradient, 16) &&
            fits(tensor.m, 16) && fits(tensor.v, 16);
 }
@@ -165,7 +171,7 @@ std::vector<SweepRow> sweepRows(const AdamWArgs& args, int64_t& chunks) {
         const double decay = static_cast<double>(args.learningRate) * static_cast<double>(tensor.weightDecay);
         rows.push_back({tensor.parameter.data, tensor.master.as<float>(), tensor.gradient.as<float>(),
                         tensor.m.as<float>(), tensor.v.as<float>(), count, chunks, static_cast<float>(1.0 - decay),
-                        isAligned(tensor)});
+                        tensor.parameter.dtype, isAligned(tensor)});
         chunks += chunksOf(count, kSweepChunk);
     }
     return rows;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "emulated_runtime.h"
+#include "tests/emulated_cuda/include/emulated_runtime.h"
 
 #include <sys/mman.h>
 #include <chrono>

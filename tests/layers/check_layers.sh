@@ -5,7 +5,7 @@
 # One line per breach: file:line: [rule] what. Exit 1 if there is any. Rules:
 #   layer       kernels -> core -> adapters -> inference -> training -> app; a folder includes only folders to its left
 #   data-side   what the workbench links uses no tensor and no kernel code, only kernels/base
-#   foreign     no CUDA header outside kernels/cuda; no Qt, JSON, TOML or SQL type in a public header below app.
+#   foreign     no CUDA header outside kernels/cuda and its emulation; no Qt, JSON, TOML or SQL type in a public header below app.
 #               Public is what another top-level folder includes, directly or through a header
 #   spdx        each source starts with its licence: GPL-3.0-or-later in the GUI, Apache-2.0 elsewhere
 #   header      #pragma once (but x_inl.h, included once per instruction set); no using-directive
@@ -83,7 +83,7 @@ breaches=$(
         }
         if (isQuoted && startsWith(FILENAME, "app/models/") && startsWith(path, "app/gui/"))
             breach("layer", "a view model includes the widget code " path)
-        if (FILENAME !~ /^kernels\/cuda\// && path ~ /^(cuda|cublas|cudnn|curand|cupti|nvml|nvrtc|cooperative_groups|mma)/)
+        if (FILENAME !~ /^(kernels\/cuda|tests\/emulated_cuda)\// && path ~ /^(cuda|cublas|cudnn|curand|cupti|nvml|nvrtc|cooperative_groups|mma)/)
             breach("foreign", "CUDA header " path " outside kernels/cuda")
         if (isBelowApp && path ~ /^Q[A-Zt]/) breach("foreign", "Qt header " path " below app")
         if (isBelowApp && isHeader && path ~ /^(nlohmann|simdjson|toml\+\+|SQLiteCpp)[\/.]/) foreignIn[FILENAME] = path

@@ -3,8 +3,8 @@
 // kernels and their host code use of the language and of the runtime, and no more.
 #pragma once
 
-#include "emulated_runtime.h"
 #include "tests/emulated_cuda/emulator.h"
+#include "tests/emulated_cuda/include/emulated_runtime.h"
 
 #include <algorithm>
 #include <bit>
