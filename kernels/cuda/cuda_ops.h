@@ -3,6 +3,8 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/linear.h"
+#include "kernels/linear_group.h"
 
 namespace wb::kernels::cuda {
 
@@ -12,5 +14,13 @@ void softCap(const Context& context, const SoftCapArgs& args);
 void fill(const Context& context, const FillArgs& args);
 void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
+
+void linearForward(const Context& context, const LinearForwardArgs& args);
+size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args);
+void linearGroup(const Context& context, const LinearGroupArgs& args);
+void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
+size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
+void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
+size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
 
 }  // namespace wb::kernels::cuda
