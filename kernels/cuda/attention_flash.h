@@ -8,10 +8,15 @@
 
 namespace wb::kernels::cuda {
 
-inline constexpr int kFlashMaxHeadDim = 256;
+class Stream;
 
 // T: __nv_bfloat16 or __half.
 template <class T>
 void flashForward(const Context& context, const AttentionForwardArgs& args);
+template <class T>
+void flashBackward(const Context& context, const AttentionBackwardArgs& args);
+
+// Unsupported if the device has less shared memory for a block.
+void requireShared(const Stream& stream, int bytes);
 
 }  // namespace wb::kernels::cuda

@@ -264,6 +264,7 @@ struct FlashBackwardKeys {
         clear(dP);
         multiplyTransposed<kHeadDim>(s, shared.keys, warpRow, queries);
         multiplyTransposed<kHeadDim>(dP, shared.values, warpRow, dOut);
+        __syncwarp();
 
         const Place place = placeOf(params, *shared.tile);
         const Walk walk(place);

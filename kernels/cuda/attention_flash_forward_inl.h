@@ -13,6 +13,7 @@ template <class T, int kHeadDim, int kWarpBlocks, FlashBias kBias>
 void startForward(Stream& stream, FlashForwardParams<T> params, const std::vector<AttentionTile>& tiles) {
     using Kernel = FlashForward<T, kHeadDim, kWarpBlocks, kBias>;
     params.tiles = stream.upload(std::span<const AttentionTile>(tiles));
+    requireShared(stream, Kernel::kSharedBytes);
     launch(stream,
            {static_cast<unsigned>(tiles.size()) * static_cast<unsigned>(params.rule.numHeads), Kernel::kThreads,
             Kernel::kSharedBytes},

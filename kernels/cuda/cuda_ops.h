@@ -4,6 +4,11 @@
 
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
+#include "kernels/linear.h"
+#include "kernels/linear_group.h"
+#include "kernels/lm_head_loss.h"
+#include "kernels/optimizer.h"
+#include "kernels/step_summary.h"
 
 namespace wb::kernels::cuda {
 
@@ -15,5 +20,22 @@ void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
 
 void attentionForwardFlash(const Context& context, const AttentionForwardArgs& args);
+void attentionBackwardFlash(const Context& context, const AttentionBackwardArgs& args);
+size_t attentionBackwardFlashWorkspace(const Context& context, const AttentionBackwardArgs& args);
+
+void linearForward(const Context& context, const LinearForwardArgs& args);
+size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args);
+void linearGroup(const Context& context, const LinearGroupArgs& args);
+void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
+size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
+void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
+size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
+void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
+size_t lmHeadLossWorkspace(const Context& context, const LmHeadLossArgs& args);
+void lossSum(const Context& context, const LossSumArgs& args);
+size_t globalNormWorkspace(const Context& context, const GlobalNormArgs& args);
+void globalNorm(const Context& context, const GlobalNormArgs& args);
+void stepSummary(const Context& context, const StepSummaryArgs& args);
+void adamW(const Context& context, const AdamWArgs& args);
 
 }  // namespace wb::kernels::cuda

@@ -97,12 +97,20 @@ inline unsigned blocksFor(int64_t count, int64_t size) {
     return static_cast<unsigned>((count + size - 1) / size);
 }
 
+// The parts of a workspace start at multiples of this.
+inline size_t alignedBytes(size_t bytes) {
+    constexpr size_t kAlignment = 256;
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 template <class T>
 struct TypeTag {
     using Type = T;
 };
 
 [[noreturn]] void failDtype(const char* op, DType dtype);
+// Throws Unsupported for a weight in tiles of quantised blocks.
+void requireElements(const char* op, const ConstView& weight);
 
 // Calls body(TypeTag<T>{}) for the device type of F32, BF16 or F16; Unsupported for others.
 template <class Body>

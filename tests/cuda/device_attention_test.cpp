@@ -96,7 +96,25 @@ protected:
         memory.bringHome();
     }
 
-    // Forward and backward within the bounds; also the absolute ones for inputs of about one.
+    // From the outputs of forward. A gradient of a bias is added to what was there.
+    template <class T>
+    void backward(AttentionData<T>& data) const {
+        for (std::vector<T>* gradient : {&data.dQ, &data.dK, &data.dV}) {
+            std::fill(gradient->begin(), gradient->end(), static_cast<T>(99.0F));
+        }
+        std::fill(data.dBias.begin(), data.dBias.end(), 0.5F);
+        DeviceMemory memory(m_device->context());
+        AttentionBackwardArgs args = data.backwardArgs();
+        for (ConstView* input : {&args.q, &args.k, &args.v, &args.bias, &args.out, &args.logSumExp, &args.dOut}) {
+            *input = memory.place(*input);
+        }
+        for (View* output : {&args.dQ, &args.dK, &args.dV, &args.dBias}) *output = memory.place(*output);
+        attentionBackward(m_device->context(), args);
+        memory.bringHome();
+        for (float& x : data.dBias) x -= 0.5F;
+    }
+
+    // Forward and backward within the bounds.
     template <class T>
     void expectIsExact(const AttentionCase& c) const {
         AttentionData<T> data(c);
@@ -118,9 +136,13 @@ protected:
         };
         expectWithin("out", data.out, oracle.out, naive.out, 2);
         EXPECT_LE(largestError(data.logSumExp, oracle.logSumExp), 1e-5 * (1 + largestValue(oracle.logSumExp)));
+        backward(data);
+        expectWithin("dQ", data.dQ, oracle.dQ, naive.dQ, 3);
+        expectWithin("dK", data.dK, oracle.dK, naive.dK, 3);
+        expectWithin("dV", data.dV, oracle.dV, naive.dV, 3);
+        if (data.hasBiasGradient()) expectWithin("dBias", data.dBias, oracle.dBias, naive.dBias, 3);
     }
 
-    // For forward only.
     Runtime m_math{{.numThreads = 2, .attention = AttentionBackend::Math}};
     std::unique_ptr<Runtime> m_device;
 };
@@ -235,16 +257,27 @@ TEST_F(DeviceAttention, SequencesAreAlone) {
         forward(batch);
         forward(alone);
         EXPECT_TRUE(haveEqualBits(cut(batch.out, 20 * queries, 70 * queries), alone.out));
+        backward(batch);
+        backward(alone);
+        EXPECT_TRUE(haveEqualBits(cut(batch.dQ, 20 * queries, 70 * queries), alone.dQ));
+        EXPECT_TRUE(haveEqualBits(cut(batch.dK, 20 * keys, 90 * keys), alone.dK));
+        EXPECT_TRUE(haveEqualBits(cut(batch.dV, 20 * keys, 90 * keys), alone.dV));
+        EXPECT_TRUE(std::isfinite(largestError(alone.dK, std::vector<double>(alone.dK.size()))));
     }
 }
 
 TEST_F(DeviceAttention, WindowOverEverythingEqualsCausal) {
     AttentionData<BFloat16> causal({"", {100}, {150}, 1, 1, 128, {.isCausal = true}});
     AttentionData<BFloat16> window({"", {100}, {150}, 1, 1, 128, {.windowLeft = 150, .windowRight = 0}});
-    forward(causal);
-    forward(window);
+    for (AttentionData<BFloat16>* data : {&causal, &window}) {
+        forward(*data);
+        backward(*data);
+    }
     EXPECT_TRUE(haveEqualBits(causal.out, window.out));
     EXPECT_TRUE(haveEqualBits(causal.logSumExp, window.logSumExp));
+    EXPECT_TRUE(haveEqualBits(causal.dQ, window.dQ));
+    EXPECT_TRUE(haveEqualBits(causal.dK, window.dK));
+    EXPECT_TRUE(haveEqualBits(causal.dV, window.dV));
 }
 
 TEST_F(DeviceAttention, GroupedHeadsEqualExpandedOnes) {
@@ -258,22 +291,82 @@ TEST_F(DeviceAttention, GroupedHeadsEqualExpandedOnes) {
         expanded.k[i] = grouped.k[(row * 2 + head / 2) * 64 + i % 64];
         expanded.v[i] = grouped.v[(row * 2 + head / 2) * 64 + i % 64];
     }
-    forward(grouped);
-    forward(expanded);
+    for (AttentionData<BFloat16>* data : {&grouped, &expanded}) {
+        forward(*data);
+        backward(*data);
+    }
     EXPECT_TRUE(haveEqualBits(grouped.out, expanded.out));
+    EXPECT_TRUE(haveEqualBits(grouped.dQ, expanded.dQ));
+}
+
+TEST_F(DeviceAttention, RepeatsBitForBit) {
+    for (const AttentionBias bias : {AttentionBias::DistanceTable, AttentionBias::Dense}) {
+        AttentionData<BFloat16> first({"", {150, 40}, {170, 40}, 4, 2, 64, {.isCausal = true, .bias = bias}, 64});
+        AttentionData<BFloat16> second = first;
+        const int repeats = isFullSweep() ? 1000 : 2;
+        forward(first);
+        backward(first);
+        for (int i = 1; i < repeats; ++i) {
+            forward(second);
+            backward(second);
+            ASSERT_TRUE(haveEqualBits(first.out, second.out));
+            ASSERT_TRUE(haveEqualBits(first.dQ, second.dQ));
+            ASSERT_TRUE(haveEqualBits(first.dK, second.dK));
+            ASSERT_TRUE(haveEqualBits(first.dV, second.dV));
+            ASSERT_TRUE(haveEqualBits(first.dBias, second.dBias));
+        }
+    }
+}
+
+// More query tiles than blocks that share a table, so that a block takes several one after another.
+TEST_F(DeviceAttention, LongSequencesShareTheTable) {
+    const AttentionOptions options{.windowLeft = 20, .windowRight = 3, .bias = AttentionBias::DistanceTable};
+    expectIsExact<BFloat16>({"long", {1100, 30}, {1100, 30}, 1, 1, 128, options, 100});
+}
+
+TEST_F(DeviceAttention, GradientsMayBeAbsent) {
+    const AttentionOptions options{.isCausal = true, .bias = AttentionBias::DistanceTable};
+    AttentionData<BFloat16> data({"", {50}, {50}, 2, 1, 64, options, 32});
+    forward(data);
+    backward(data);
+    for (int missing = 0; missing < 4; ++missing) {
+        DeviceMemory memory(m_device->context());
+        AttentionData<BFloat16> partly = data;
+        AttentionBackwardArgs args = partly.backwardArgs();
+        for (ConstView* input : {&args.q, &args.k, &args.v, &args.bias, &args.out, &args.logSumExp, &args.dOut}) {
+            *input = memory.place(*input);
+        }
+        View* outputs[] = {&args.dQ, &args.dK, &args.dV, &args.dBias};
+        for (int i = 0; i < 4; ++i) *outputs[i] = i == missing ? View{} : memory.place(*outputs[i]);
+        attentionBackward(m_device->context(), args);
+        memory.bringHome();
+        EXPECT_TRUE(haveEqualBits(data.dQ, partly.dQ)) << missing;
+        EXPECT_TRUE(haveEqualBits(data.dK, partly.dK)) << missing;
+        EXPECT_TRUE(haveEqualBits(data.dV, partly.dV)) << missing;
+    }
 }
 
 TEST_F(DeviceAttention, RowsThatSeeNothingAreZero) {
     AttentionData<BFloat16> data({"", {70, 0, 4}, {10, 5, 0}, 2, 1, 64, {.isCausal = true}});
+    for (size_t i = 0; i < 128; ++i) {  // a row that sees nothing may hold anything
+        data.q[i] = data.dOut[i] = static_cast<BFloat16>(std::numeric_limits<float>::quiet_NaN());
+    }
     forward(data);
+    backward(data);
     for (int64_t row = 0; row < 74; ++row) {
         if (row >= 60 && row < 70) continue;
         for (int64_t i = row * 128; i < (row + 1) * 128; ++i) {
             ASSERT_EQ(toDouble(data.out[static_cast<size_t>(i)]), 0.0) << row;
+            ASSERT_EQ(toDouble(data.dQ[static_cast<size_t>(i)]), 0.0) << row;
         }
         ASSERT_EQ(data.logSumExp[static_cast<size_t>(row * 2)], -std::numeric_limits<float>::infinity());
     }
     EXPECT_TRUE(std::isfinite(data.logSumExp[60 * 2]));
+    for (size_t i = 0; i < data.dK.size(); ++i) {
+        const bool isSeen = i < 10 * 64;
+        ASSERT_TRUE(isSeen ? std::isfinite(toDouble(data.dK[i])) : toDouble(data.dK[i]) == 0.0) << i;
+        ASSERT_TRUE(isSeen ? std::isfinite(toDouble(data.dV[i])) : toDouble(data.dV[i]) == 0.0) << i;
+    }
 }
 
 TEST_F(DeviceAttention, PickerSaysWhatFlashLacks) {
