@@ -161,6 +161,10 @@ std::string cudaFlashRefusal(const AttentionProblem& problem) {
                            problem.headDim);
     }
     if (problem.options.dropout > 0) return "flash on CUDA has no dropout";
+    if (problem.isBackward && problem.options.bias == AttentionBias::Dense && problem.headDim > 128) {
+        return fmt::format("flash on CUDA has gradients with a dense bias up to head dim 128, and this one is {}",
+                           problem.headDim);
+    }
     return {};
 }
 
@@ -234,7 +238,7 @@ AttentionChoice pickAttention(const Context& context, const AttentionProblem& pr
     }
     const AttentionChoice best = fastestBackend(context, problem);
     const std::string refusal = attentionRefusal(context, best.backend, problem);
-    if (refusal.empty()) return best;
+    if (refusal.empty() || best.backend == AttentionBackend::Math) return best;
     return {AttentionBackend::Math, "math: " + refusal};
 }
 

@@ -41,21 +41,15 @@ struct FlashBackwardParams {
     }
 };
 
-// Rows of 16 per warp, warps, and rows of the tiles that pass by: what leaves all sums in registers and the tiles in
-// 99 KB of shared memory. kPasses: parts of the head dim whose sums a block has.
-template <int kHeadDim>
-struct FlashKeyTiles;
-template <>
-struct FlashKeyTiles<64> {
-    static constexpr int kWarps = 4, kWarpBlocks = 2, kQueries = 32, kPasses = 1;
-};
-template <>
-struct FlashKeyTiles<128> {
-    static constexpr int kWarps = 8, kWarpBlocks = 1, kQueries = 32, kPasses = 1;
-};
-template <>
-struct FlashKeyTiles<256> {
-    static constexpr int kWarps = 4, kWarpBlocks = 1, kQueries = 16, kPasses = 2;
+// Warps of a block, blocks of 16 keys of a warp, and queries of the tiles that pass by: what leaves all sums in
+// registers and the tiles in 99 KB of shared memory. kPasses: blocks that share a tile of keys, each for a part of the
+// head dim.
+template <int kHeadDim, FlashBias kBias>
+struct FlashKeyTiles {
+    static constexpr int kWarps = kHeadDim == 128 ? 8 : 4;
+    static constexpr int kWarpBlocks = kHeadDim == 64 ? 2 : 1;
+    static constexpr int kQueries = kHeadDim == 256 || (kHeadDim == 64 && kBias == FlashBias::Dense) ? 16 : 32;
+    static constexpr int kPasses = kHeadDim == 256 ? 2 : 1;
 };
 
 // From s = q k^T and dP to the gradients of one pair. value: of ScoreRule.
@@ -86,7 +80,7 @@ __device__ inline PairGradient pairGradient(const Rule& rule, float s, float dP,
 
 template <class T, int kHeadDim, FlashBias kBias>
 struct FlashBackwardKeys {
-    using Tiles = FlashKeyTiles<kHeadDim>;
+    using Tiles = FlashKeyTiles<kHeadDim, kBias>;
     static constexpr int kThreads = Tiles::kWarps * kWarpSize;
     static constexpr int kWarpBlocks = Tiles::kWarpBlocks;
     static constexpr int kWarpRows = 16 * kWarpBlocks;
@@ -149,7 +143,7 @@ struct FlashBackwardKeys {
         return {tile.sequence, params.rule.mask, tile.first, thread / kWarpSize * kWarpRows, thread % kWarpSize};
     }
     static __device__ int keyHead(const FlashBackwardParams<T>& params) {
-        return static_cast<int>(blockIdx.x) / Tiles::kPasses % params.rule.keyValueHeads;
+        return computedHere(static_cast<int>(blockIdx.x)) / Tiles::kPasses % params.rule.keyValueHeads;
     }
     static __device__ int firstColumn() { return static_cast<int>(blockIdx.x) % Tiles::kPasses * kColumns; }
 
@@ -222,7 +216,7 @@ struct FlashBackwardKeys {
 #pragma unroll
         for (int m = 0; m < kWarpBlocks; ++m) factors[m][0] = factors[m][1] = factor;
         roundToTile<kHeadDim>(staging, place.warpRow, firstColumn(), gradient, factors);
-        __syncwarp();
+        __syncwarp();  // keeps the compiler from spreading the registers of both steps over each other
         const HeadRows<T> rows =
             params.headRows(target, place.sequence.firstKey, params.rule.keyValueHeads, keyHead(params));
 #pragma unroll
@@ -264,7 +258,7 @@ struct FlashBackwardKeys {
         clear(dP);
         multiplyTransposed<kHeadDim>(s, shared.keys, warpRow, queries);
         multiplyTransposed<kHeadDim>(dP, shared.values, warpRow, dOut);
-        __syncwarp();
+        __syncwarp();  // keeps the compiler from spreading the registers of both steps over each other
 
         const Place place = placeOf(params, *shared.tile);
         const Walk walk(place);
@@ -327,7 +321,7 @@ struct FlashBackwardKeys {
 };
 
 template <class T, int kHeadDim, FlashBias kBias>
-__global__ void __launch_bounds__(FlashKeyTiles<kHeadDim>::kWarps* kWarpSize)
+__global__ void __launch_bounds__(FlashKeyTiles<kHeadDim, kBias>::kWarps* kWarpSize)
     flashBackwardKeysKernel(FlashBackwardParams<T> params) {
     FlashBackwardKeys<T, kHeadDim, kBias>::run(params);
 }

@@ -45,20 +45,22 @@ QueryPlan planQueries(const AttentionBackwardArgs& args) {
     return plan;
 }
 
-// Calls body.operator()<kHeadDim, kBias>().
+// Calls body.operator()<kHeadDim, kBias>(). A dense bias above 128 is refused by the picker: its gradients would spill.
 template <class Args, class Body>
 void withShape(const Args& args, const Body& body) {
-    const auto withBias = [&]<int kHeadDim>() {
-        switch (args.options.bias) {
-            case AttentionBias::DistanceTable: return body.template operator()<kHeadDim, FlashBias::Table>();
-            case AttentionBias::Dense: return body.template operator()<kHeadDim, FlashBias::Dense>();
-            default: return body.template operator()<kHeadDim, FlashBias::NoneOrAlibi>();
-        }
-    };
     const int64_t headDim = args.q.shape[2];
-    if (headDim <= 64) return withBias.template operator()<64>();
-    if (headDim <= 128) return withBias.template operator()<128>();
-    withBias.template operator()<256>();
+    const auto withDim = [&]<FlashBias kBias>() {
+        if (headDim <= 64) return body.template operator()<64, kBias>();
+        if constexpr (kBias != FlashBias::Dense) {
+            if (headDim > 128) return body.template operator()<256, kBias>();
+        }
+        body.template operator()<128, kBias>();
+    };
+    switch (args.options.bias) {
+        case AttentionBias::DistanceTable: return withDim.template operator()<FlashBias::Table>();
+        case AttentionBias::Dense: return withDim.template operator()<FlashBias::Dense>();
+        default: return withDim.template operator()<FlashBias::NoneOrAlibi>();
+    }
 }
 
 template <class T, int kHeadDim, FlashBias kBias>

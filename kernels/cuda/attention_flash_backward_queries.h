@@ -88,12 +88,12 @@ struct FlashBackwardQueries {
 
     static __device__ Place placeOf(const FlashBackwardParams<T>& params, int tileOfBlock) {
         const AttentionTile tile = params.tiles[blockIdx.x / params.rule.numHeads];
-        const int thread = static_cast<int>(threadIdx.x);
+        const int thread = computedHere(static_cast<int>(threadIdx.x));
         return {tile.sequence, params.rule.mask, tile.first + tileOfBlock * kRows, thread / kWarpSize * kWarpRows,
                 thread % kWarpSize};
     }
     static __device__ int headOf(const FlashBackwardParams<T>& params) {
-        return static_cast<int>(blockIdx.x) % params.rule.numHeads;
+        return computedHere(static_cast<int>(blockIdx.x)) % params.rule.numHeads;
     }
 
     static __device__ void fetch(const FlashBackwardParams<T>& params, const Shared& shared, int stage,
@@ -255,6 +255,7 @@ struct FlashBackwardQueries {
             clear(dP);
             multiplyTransposed<kHeadDim>(s, shared.queries, place.warpRow, keys);
             multiplyTransposed<kHeadDim>(dP, shared.dOut, place.warpRow, keys + kStageElements / 2);
+            __syncwarp();  // keeps the compiler from spreading the registers of both steps over each other
             if (!rule.isPlain) {
                 weigh<false, true>(params, s, dP, rule, place, logSums2, deltas, firstKey);
             } else if (place.isInterior(firstKey)) {
