@@ -11,6 +11,8 @@
 #include "kernels/expert_routing.h"
 #include "kernels/gated_activation.h"
 #include "kernels/layer_norm.h"
+#include "kernels/linear.h"
+#include "kernels/linear_group.h"
 #include "kernels/optimizer.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
@@ -70,5 +72,13 @@ size_t embeddingBackwardWorkspace(const Context& context, const EmbeddingBackwar
 size_t layerNormBackwardWorkspace(const Context& context, const LayerNormBackwardArgs& args);
 size_t rmsNormBackwardWorkspace(const Context& context, const RmsNormBackwardArgs& args);
 size_t globalNormWorkspace(const Context& context, const GlobalNormArgs& args);
+
+void linearForward(const Context& context, const LinearForwardArgs& args);
+size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args);
+void linearGroup(const Context& context, const LinearGroupArgs& args);
+void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
+size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
+void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
+size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
 
 }  // namespace wb::kernels::cuda

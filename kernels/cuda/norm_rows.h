@@ -21,6 +21,7 @@ namespace wb::kernels::cuda {
 inline constexpr int kNormMaxLanes = 512;     // of a row: leaves 128 registers to each
 inline constexpr int kNormSmallBlock = 128;   // threads of a block of short rows
 inline constexpr int kNormMaxPerThread = 32;  // elements of a row
+inline constexpr int kNormMaxSums = 32;       // sums of columns a thread can keep beside the row
 inline constexpr int kNormLoopedThreads = 256;
 
 template <class T>
@@ -73,7 +74,7 @@ inline NormLayout normLayout(int64_t columns) {
     constexpr int kMaxPacks = kNormMaxPerThread / kPackOf<T>;
     for (int packs = 1; packs <= kMaxPacks; packs *= 2) {
         const int64_t lanes = (inRow + packs * kWarpSize - 1) / (packs * kWarpSize) * kWarpSize;
-        const int64_t limit = packs == kMaxPacks ? kNormMaxLanes : kNormMaxLanes / 2;
+        const int64_t limit = 2 * packs >= kMaxPacks ? kNormMaxLanes : kNormMaxLanes / 2;
         if (lanes <= limit) return {static_cast<int>(lanes), 1, packs};
     }
     return {};
@@ -328,19 +329,22 @@ __global__ void __launch_bounds__(kNormLoopedThreads) normBackwardLooped(NormBac
     }
 }
 
-// Terms of the weight's gradient, dOut n, where the rows are not at hand: of the bias with kIsOfBias.
+// Terms of the weight's gradient, dOut n, for a sweep of its own; of the bias with kIsOfBias.
 template <class T, bool kIsOfBias>
 struct NormTerm {
     NormBackward<T> p;
 
     template <int N>
     __device__ void at(int64_t row, int column, float (&terms)[N]) const {
-        const int64_t start = row * p.columns + column;
+        const int64_t place = row * p.columns + column;
+        const Pack<T, N> dOut = loadPack<N>(p.dOut + place);
+        Pack<T, N> s{};
+        if (!kIsOfBias) s = loadPack<N>(p.s + place);
         const float mean = p.mean != nullptr ? p.mean[row] : 0.0F;
 #pragma unroll
         for (int i = 0; i < N; ++i) {
-            const float n = kIsOfBias ? 1.0F : (toFloat(p.s[start + i]) - mean) * p.inverse[row];
-            terms[i] = toFloat(p.dOut[start + i]) * n;
+            const float n = kIsOfBias ? 1.0F : (toFloat(s.values[i]) - mean) * p.inverse[row];
+            terms[i] = toFloat(dOut.values[i]) * n;
         }
     }
 };
@@ -372,6 +376,18 @@ void normForward(const Context& context, const NormForward<T>& p) {
                      [&](auto packs) { launch(stream, shape, normForwardKernel<T, packs.value, kIsCentred>, p); });
 }
 
+// The sums of columns in a sweep of their own.
+template <class T>
+void normColumnSums(const Context& context, const NormBackward<T>& p, bool isPacked, float* dWeight, float* dBias) {
+    const int64_t partials = normPartials<T>(p.rows, p.columns);
+    const auto sum = [&](const auto& term, float* scratch, float* out) {
+        if (out != nullptr)
+            addColumnSums<kPackOf<T>>(context, p.rows, p.columns, isPacked, term, partials, scratch, out);
+    };
+    sum(NormTerm<T, false>{p}, p.weightSums, dWeight);
+    sum(NormTerm<T, true>{p}, p.biasSums, dBias);
+}
+
 // p.weightSums and p.biasSums are the scratch for what is summed, [normPartials, C]; dWeight and dBias their targets.
 template <class T, bool kIsCentred>
 void normBackward(const Context& context, const NormBackward<T>& p, float* dWeight, float* dBias) {
@@ -381,23 +397,26 @@ void normBackward(const Context& context, const NormBackward<T>& p, float* dWeig
     const int64_t partials = normPartials<T>(p.rows, p.columns);
     if (layout.packs == 0 || !canPack<T>(p.columns, p.dOut, p.s, p.weight, p.dResidual, p.dX)) {
         launch(stream, {static_cast<unsigned>(p.rows), kNormLoopedThreads}, normBackwardLooped<T, kIsCentred>, p);
-        if (dWeight != nullptr)
-            addColumnSums<1>(context, p.rows, p.columns, false, NormTerm<T, false>{p}, partials, p.weightSums, dWeight);
-        if (dBias != nullptr)
-            addColumnSums<1>(context, p.rows, p.columns, false, NormTerm<T, true>{p}, partials, p.biasSums, dBias);
+        normColumnSums(context, p, false, dWeight, dBias);
         return;
     }
     const bool sumsWeights = dWeight != nullptr || dBias != nullptr;
-    const LaunchShape shape{sumsWeights ? static_cast<unsigned>(partials) : blocksFor(p.rows, layout.rowsPerBlock),
-                            dim3(static_cast<unsigned>(layout.lanes), static_cast<unsigned>(layout.rowsPerBlock))};
+    const dim3 block(static_cast<unsigned>(layout.lanes), static_cast<unsigned>(layout.rowsPerBlock));
+    const dim3 allRows(blocksFor(p.rows, layout.rowsPerBlock));
     withNormPacks<T>(layout.packs, [&](auto packs) {
-        launch(stream, shape,
-               sumsWeights ? normBackwardKernel<T, packs.value, kIsCentred, true>
-                           : normBackwardKernel<T, packs.value, kIsCentred, false>,
-               p);
+        constexpr int kSums = packs.value * kPackOf<T> * (kIsCentred ? 2 : 1);
+        if constexpr (kSums <= kNormMaxSums) {
+            if (sumsWeights) {
+                launch(stream, {dim3(static_cast<unsigned>(partials)), block},
+                       normBackwardKernel<T, packs.value, kIsCentred, true>, p);
+                if (dWeight != nullptr) addPartialSums(context, p.weightSums, partials, p.columns, dWeight);
+                if (dBias != nullptr) addPartialSums(context, p.biasSums, partials, p.columns, dBias);
+                return;
+            }
+        }
+        launch(stream, {allRows, block}, normBackwardKernel<T, packs.value, kIsCentred, false>, p);
+        normColumnSums(context, p, true, dWeight, dBias);
     });
-    if (dWeight != nullptr) addPartialSums(context, p.weightSums, partials, p.columns, dWeight);
-    if (dBias != nullptr) addPartialSums(context, p.biasSums, partials, p.columns, dBias);
 }
 
 }  // namespace wb::kernels::cuda

@@ -61,6 +61,10 @@ OpTable makeCudaOpTable() {
     table.gatherRows.run = gatherRows;
     table.combineRows.run = combineRows;
     table.combineRowsBackwardWeights.run = combineRowsBackwardWeights;
+    set(table.linearForward, linearForward, linearForwardWorkspace);
+    table.linearGroup.run = linearGroup;
+    set(table.linearBackwardInput, linearBackwardInput, linearBackwardInputWorkspace);
+    set(table.linearBackwardWeight, linearBackwardWeight, linearBackwardWeightWorkspace);
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

@@ -89,10 +89,12 @@ std::vector<OpCase> optimizerCases() {
         adamWCase({0, 4}, 1, 0.1F),
         adamWMasterCase({1}),
         adamWMasterCase({70, 131}),
+        adamWMasterCase({70, 132}),
         globalNormCase({Shape{1}}),
         globalNormCase({}),
         globalNormCase({Shape{3, 5}, Shape{0}, Shape{33}}),
         globalNormCase({Shape{300, 333}, Shape{40000}}),
+        globalNormCase({Shape{0}, Shape{7}, Shape{65536}, Shape{0}, Shape{32769}, Shape{2}, Shape{0}}),
     };
     cases.push_back(adamWCase({8192, 1024}, 10, 0.1F));
     cases.back().isBenchmark = true;
