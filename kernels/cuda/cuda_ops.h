@@ -18,6 +18,7 @@
 #include "kernels/rotary.h"
 #include "kernels/row_norm.h"
 #include "kernels/rows.h"
+#include "kernels/step_summary.h"
 
 namespace wb::kernels::cuda {
 
@@ -80,5 +81,7 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
 size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
 size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
+void lossSum(const Context& context, const LossSumArgs& args);
+void stepSummary(const Context& context, const StepSummaryArgs& args);
 
 }  // namespace wb::kernels::cuda

@@ -65,6 +65,8 @@ OpTable makeCudaOpTable() {
     table.linearGroup.run = linearGroup;
     set(table.linearBackwardInput, linearBackwardInput, linearBackwardInputWorkspace);
     set(table.linearBackwardWeight, linearBackwardWeight, linearBackwardWeightWorkspace);
+    table.lossSum.run = lossSum;
+    table.stepSummary.run = stepSummary;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };
