@@ -2,6 +2,7 @@
 // The entries of the CUDA op table. Arguments were checked by the public function of the op (kernels/<op>.cpp).
 #pragma once
 
+#include "kernels/attention.h"
 #include "kernels/elementwise.h"
 
 namespace wb::kernels::cuda {
@@ -12,5 +13,9 @@ void softCap(const Context& context, const SoftCapArgs& args);
 void fill(const Context& context, const FillArgs& args);
 void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
+
+void kvCacheStore(const Context& context, const KvCacheStoreArgs& args);
+void pagedAttention(const Context& context, const PagedAttentionArgs& args);
+size_t pagedAttentionWorkspace(const Context& context, const PagedAttentionArgs& args);
 
 }  // namespace wb::kernels::cuda

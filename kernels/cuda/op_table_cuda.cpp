@@ -29,6 +29,9 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
+    table.kvCacheStore.run = kvCacheStore;
+    table.pagedAttention.run = pagedAttention;
+    table.pagedAttention.workspaceBytes = pagedAttentionWorkspace;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

@@ -101,9 +101,9 @@ void multiplyAdd(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1
         T b[2][2];
     };
     Fragments mine;
-    std::memcpy(mine.a, a, sizeof(mine.a));
-    std::memcpy(mine.b[0], &b0, 4);
-    std::memcpy(mine.b[1], &b1, 4);
+    std::memcpy(static_cast<void*>(mine.a), a, sizeof(mine.a));
+    std::memcpy(static_cast<void*>(mine.b[0]), &b0, 4);
+    std::memcpy(static_cast<void*>(mine.b[1]), &b1, 4);
     const emulated::Payload* payloads = emulated::exchange(~0U, &mine, sizeof(mine));
     const int g = emulated::laneIndex() / 4;
     const int t = emulated::laneIndex() % 4;
