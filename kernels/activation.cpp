@@ -20,7 +20,7 @@ void requireAlike(std::string_view op, std::string_view name, const ConstView& v
 void activationForward(const Context& context, const ActivationForwardArgs& args) {
     constexpr std::string_view kOp = "activationForward";
     requirePresent(kOp, "x", args.x);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     requireAlike(kOp, "out", args.out, args.x);
     dispatch(context, context.ops->activationForward, args,
              {.flops = kForwardFlops * static_cast<double>(args.x.shape.count()),
@@ -30,7 +30,7 @@ void activationForward(const Context& context, const ActivationForwardArgs& args
 void activationBackward(const Context& context, const ActivationBackwardArgs& args) {
     constexpr std::string_view kOp = "activationBackward";
     requirePresent(kOp, "x", args.x);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     requireAlike(kOp, "dOut", args.dOut, args.x);
     requireAlike(kOp, "dX", args.dX, args.x);
     dispatch(context, context.ops->activationBackward, args,

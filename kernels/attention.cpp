@@ -18,10 +18,10 @@ constexpr std::array<const char*, 5> kBackendNames{"auto", "math", "memory_effic
 
 // Everything that forward and backward have in common.
 template <class Args>
-void checkInputs(std::string_view op, const Args& args) {
+void checkInputs(const Context& context, std::string_view op, const Args& args) {
     requirePresent(op, "q", args.q);
     requirePresent(op, "k", args.k);
-    requireComputeDtype(op, "q", args.q);
+    requireComputeDtype(context, op, "q", args.q);
     checkAttentionOptions(op, args.options);
     if (args.q.shape.rank() != 3 || args.k.shape.rank() != 3) {
         refuseArguments(
@@ -58,9 +58,9 @@ void checkGradient(std::string_view name, const View& gradient, const ConstView&
     requireDtype("attention_backward", name, gradient, dtype);
 }
 
-void checkBackward(const AttentionBackwardArgs& args) {
+void checkBackward(const Context& context, const AttentionBackwardArgs& args) {
     constexpr std::string_view kOp = "attention_backward";
-    checkInputs(kOp, args);
+    checkInputs(context, kOp, args);
     requirePresent(kOp, "logSumExp", args.logSumExp);
     requireShape(kOp, "dOut", args.dOut, args.q.shape);
     requireDtype(kOp, "dOut", args.dOut, args.q.dtype);
@@ -214,14 +214,14 @@ AttentionChoice pickAttention(const Context& context, const AttentionProblem& pr
 }
 
 void attentionForward(const Context& context, const AttentionForwardArgs& args) {
-    checkInputs("attention_forward", args);
+    checkInputs(context, "attention_forward", args);
     const AttentionChoice choice = pickAttention(context, problemOf(args));
     dispatch(context, forwardEntry(*context.ops, choice.backend), args, costOf(context, args),
              attentionBackendName(choice.backend), choice.reason);
 }
 
 void attentionBackward(const Context& context, const AttentionBackwardArgs& args) {
-    checkBackward(args);
+    checkBackward(context, args);
     AttentionProblem problem = problemOf(args);
     problem.isBackward = true;
     const AttentionChoice choice = pickAttention(context, problem);

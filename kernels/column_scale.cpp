@@ -23,7 +23,7 @@ void requireRows(std::string_view op, std::string_view name, const ConstView& vi
 void columnScaleForward(const Context& context, const ColumnScaleForwardArgs& args) {
     constexpr std::string_view kOp = "columnScaleForward";
     requireRank(kOp, "x", args.x, 2);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     requireShape(kOp, "out", args.out, args.x.shape);
     if (args.out.dtype != DType::F32 || args.x.dtype == DType::F64) requireDtype(kOp, "out", args.out, args.x.dtype);
     requireColumns(kOp, "gain", args.gain, args.x.shape[1], accumulatorDtype(args.x.dtype));
@@ -37,7 +37,7 @@ void columnScaleForward(const Context& context, const ColumnScaleForwardArgs& ar
 void columnScaleBackward(const Context& context, const ColumnScaleBackwardArgs& args) {
     constexpr std::string_view kOp = "columnScaleBackward";
     requireRank(kOp, "dOut", args.dOut, 2);
-    requireComputeDtype(kOp, "dOut", args.dOut);
+    requireComputeDtype(context, kOp, "dOut", args.dOut);
     const DType sums = accumulatorDtype(args.dOut.dtype);
     const int64_t columns = args.dOut.shape[1];
     requireRows(kOp, "x", args.x, args.dOut);

@@ -28,6 +28,7 @@ struct ColumnScaleBackwardArgs {
     View dX;
     View dGain;
     View dBias;
+    View workspace;  // scratch, set by dispatch
 };
 void columnScaleBackward(const Context& context, const ColumnScaleBackwardArgs& args);
 

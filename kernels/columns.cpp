@@ -24,7 +24,7 @@ void checkSlots(std::string_view op, const ConstView& matrix, std::string_view p
 void gatherColumns(const Context& context, const GatherColumnsArgs& args) {
     constexpr std::string_view kOp = "gatherColumns";
     requireRank(kOp, "x", args.x, 2);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     checkSlots(kOp, args.x, "out", args.out, args.starts);
     dispatch(context, context.ops->gatherColumns, args,
              {.flops = 0, .bytes = 2 * static_cast<double>(args.out.bytes())});
@@ -33,7 +33,7 @@ void gatherColumns(const Context& context, const GatherColumnsArgs& args) {
 void scatterAddColumns(const Context& context, const ScatterAddColumnsArgs& args) {
     constexpr std::string_view kOp = "scatterAddColumns";
     requireRank(kOp, "dX", args.dX, 2);
-    requireComputeDtype(kOp, "dX", args.dX);
+    requireComputeDtype(context, kOp, "dX", args.dX);
     checkSlots(kOp, args.dX, "part", args.part, args.starts);
     dispatch(
         context, context.ops->scatterAddColumns, args,

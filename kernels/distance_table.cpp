@@ -19,7 +19,7 @@ void checkBuckets(std::string_view op, std::span<const int32_t> bucketOfDistance
 void distanceTableForward(const Context& context, const DistanceTableForwardArgs& args) {
     constexpr std::string_view kOp = "distanceTableForward";
     requireRank(kOp, "weight", args.weight, 2);
-    requireComputeDtype(kOp, "weight", args.weight);
+    requireComputeDtype(context, kOp, "weight", args.weight);
     const auto distances = static_cast<int64_t>(args.bucketOfDistance.size());
     requireShape(kOp, "table", args.table, Shape{args.weight.shape[1], distances});
     requireDtype(kOp, "table", args.table, accumulatorDtype(args.weight.dtype));
@@ -31,7 +31,7 @@ void distanceTableForward(const Context& context, const DistanceTableForwardArgs
 void distanceTableBackward(const Context& context, const DistanceTableBackwardArgs& args) {
     constexpr std::string_view kOp = "distanceTableBackward";
     requireRank(kOp, "dWeight", args.dWeight, 2);
-    requireComputeDtype(kOp, "dWeight", args.dWeight);
+    requireComputeDtype(context, kOp, "dWeight", args.dWeight);
     const auto distances = static_cast<int64_t>(args.bucketOfDistance.size());
     requireDtype(kOp, "dWeight", args.dWeight, accumulatorDtype(args.dWeight.dtype));
     requireShape(kOp, "dTable", args.dTable, Shape{args.dWeight.shape[1], distances});

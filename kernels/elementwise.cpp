@@ -17,7 +17,7 @@ double bytesOf(const ConstView& view) {
 
 void add(const Context& context, const AddArgs& args) {
     requirePresent("add", "a", args.a);
-    requireComputeDtype("add", "a", args.a);
+    requireComputeDtype(context, "add", "a", args.a);
     requireShape("add", "b", args.b, args.a.shape);
     requireDtype("add", "b", args.b, args.a.dtype);
     requireShape("add", "out", args.out, args.a.shape);
@@ -27,7 +27,7 @@ void add(const Context& context, const AddArgs& args) {
 
 void scale(const Context& context, const ScaleArgs& args) {
     requirePresent("scale", "x", args.x);
-    requireComputeDtype("scale", "x", args.x);
+    requireComputeDtype(context, "scale", "x", args.x);
     requireShape("scale", "out", args.out, args.x.shape);
     if (args.out.dtype != DType::F32 || args.x.dtype == DType::F64) {
         requireDtype("scale", "out", args.out, args.x.dtype);
@@ -39,7 +39,7 @@ void scale(const Context& context, const ScaleArgs& args) {
 
 void softCap(const Context& context, const SoftCapArgs& args) {
     requirePresent("softCap", "x", args.x);
-    requireComputeDtype("softCap", "x", args.x);
+    requireComputeDtype(context, "softCap", "x", args.x);
     requireShape("softCap", "out", args.out, args.x.shape);
     requireDtype("softCap", "out", args.out, args.x.dtype);
     if (!(args.cap > 0.0F)) {
@@ -50,7 +50,7 @@ void softCap(const Context& context, const SoftCapArgs& args) {
 
 void fill(const Context& context, const FillArgs& args) {
     requirePresent("fill", "out", args.out);
-    if (args.out.dtype != DType::I32) requireComputeDtype("fill", "out", args.out);
+    if (args.out.dtype != DType::I32) requireComputeDtype(context, "fill", "out", args.out);
     dispatch(context, context.ops->fill, args, {.flops = 0, .bytes = bytesOf(args.out)});
 }
 
@@ -68,7 +68,7 @@ void cast(const Context& context, const CastArgs& args) {
 
 void dropout(const Context& context, const DropoutArgs& args) {
     requirePresent("dropout", "x", args.x);
-    requireComputeDtype("dropout", "x", args.x);
+    requireComputeDtype(context, "dropout", "x", args.x);
     requireShape("dropout", "out", args.out, args.x.shape);
     requireDtype("dropout", "out", args.out, args.x.dtype);
     if (!(args.p >= 0.0F && args.p < 1.0F)) {

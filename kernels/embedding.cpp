@@ -23,11 +23,11 @@ void embeddingForward(const Context& context, const EmbeddingForwardArgs& args) 
     constexpr std::string_view kOp = "embeddingForward";
     requireRank(kOp, "table", args.table, 2);
     requireRank(kOp, "ids", args.ids, 1);
-    if (!isTiled(args.table.dtype)) requireComputeDtype(kOp, "table", args.table);
+    if (!isTiled(args.table.dtype)) requireComputeDtype(context, kOp, "table", args.table);
     requireDtype(kOp, "ids", args.ids, DType::I32);
     const int64_t tokens = args.ids.shape[0];
     requireShape(kOp, "out", args.out, Shape{tokens, args.table.shape[1]});
-    requireComputeDtype(kOp, "out", args.out);
+    requireComputeDtype(context, kOp, "out", args.out);
     if (!isTiled(args.table.dtype)) requireDtype(kOp, "out", args.out, args.table.dtype);
     checkIds(context, kOp, args.ids, args.table.shape[0]);
     const auto outBytes = static_cast<double>(args.out.bytes());
@@ -38,7 +38,7 @@ void embeddingBackward(const Context& context, const EmbeddingBackwardArgs& args
     constexpr std::string_view kOp = "embeddingBackward";
     requireRank(kOp, "dTable", args.dTable, 2);
     requireRank(kOp, "ids", args.ids, 1);
-    requireComputeDtype(kOp, "dOut", args.dOut);
+    requireComputeDtype(context, kOp, "dOut", args.dOut);
     requireDtype(kOp, "ids", args.ids, DType::I32);
     requireShape(kOp, "dOut", args.dOut, Shape{args.ids.shape[0], args.dTable.shape[1]});
     requireDtype(kOp, "dTable", args.dTable, accumulatorDtype(args.dOut.dtype));

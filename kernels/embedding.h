@@ -27,6 +27,7 @@ struct EmbeddingBackwardArgs {
     View dTable;
     float scale = 1.0F;
     int32_t untrainedId = -1;
+    View workspace;  // scratch, set by dispatch
 };
 void embeddingBackward(const Context& context, const EmbeddingBackwardArgs& args);
 

@@ -9,10 +9,10 @@ namespace {
 constexpr double kFlopsPerLogit = 12;  // an exponential and the comparisons
 
 // logits [T, E] against weights and ids [T, k].
-void checkRouting(std::string_view op, const ConstView& logits, std::string_view weightsName, const ConstView& weights,
-                  const ConstView& ids) {
+void checkRouting(const Context& context, std::string_view op, const ConstView& logits, std::string_view weightsName,
+                  const ConstView& weights, const ConstView& ids) {
     requireRank(op, "logits", logits, 2);
-    requireComputeDtype(op, "logits", logits);
+    requireComputeDtype(context, op, "logits", logits);
     requireRank(op, weightsName, weights, 2);
     requireShape(op, weightsName, weights, Shape{logits.shape[0], weights.shape[1]});
     requireDtype(op, weightsName, weights, accumulatorDtype(logits.dtype));
@@ -27,7 +27,7 @@ void checkRouting(std::string_view op, const ConstView& logits, std::string_view
 }  // namespace
 
 void routeExpertsForward(const Context& context, const RouteExpertsForwardArgs& args) {
-    checkRouting("routeExpertsForward", args.logits, "weights", args.weights, args.ids);
+    checkRouting(context, "routeExpertsForward", args.logits, "weights", args.weights, args.ids);
     dispatch(context, context.ops->routeExpertsForward, args,
              {.flops = kFlopsPerLogit * static_cast<double>(args.logits.shape.count()),
               .bytes = static_cast<double>(args.logits.bytes())});
@@ -35,7 +35,7 @@ void routeExpertsForward(const Context& context, const RouteExpertsForwardArgs& 
 
 void routeExpertsBackward(const Context& context, const RouteExpertsBackwardArgs& args) {
     constexpr std::string_view kOp = "routeExpertsBackward";
-    checkRouting(kOp, args.logits, "dWeights", args.dWeights, args.ids);
+    checkRouting(context, kOp, args.logits, "dWeights", args.dWeights, args.ids);
     requireShape(kOp, "dLogits", args.dLogits, args.logits.shape);
     requireDtype(kOp, "dLogits", args.dLogits, args.logits.dtype);
     dispatch(context, context.ops->routeExpertsBackward, args,

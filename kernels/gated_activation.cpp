@@ -20,7 +20,7 @@ void requireAlike(std::string_view op, std::string_view name, const ConstView& v
 void gatedActivationForward(const Context& context, const GatedActivationForwardArgs& args) {
     constexpr std::string_view kOp = "gatedActivationForward";
     requireRank(kOp, "gate", args.gate, 2);
-    requireComputeDtype(kOp, "gate", args.gate);
+    requireComputeDtype(context, kOp, "gate", args.gate);
     requireAlike(kOp, "up", args.up, args.gate);
     requireAlike(kOp, "out", args.out, args.gate);
     dispatch(context, context.ops->gatedActivationForward, args,
@@ -31,7 +31,7 @@ void gatedActivationForward(const Context& context, const GatedActivationForward
 void gatedActivationBackward(const Context& context, const GatedActivationBackwardArgs& args) {
     constexpr std::string_view kOp = "gatedActivationBackward";
     requireRank(kOp, "gate", args.gate, 2);
-    requireComputeDtype(kOp, "gate", args.gate);
+    requireComputeDtype(context, kOp, "gate", args.gate);
     requireAlike(kOp, "dOut", args.dOut, args.gate);
     requireAlike(kOp, "up", args.up, args.gate);
     requireAlike(kOp, "dGate", args.dGate, args.gate);

@@ -21,7 +21,7 @@ void requireLikeIfPresent(std::string_view op, std::string_view name, const Cons
 void layerNormForward(const Context& context, const LayerNormForwardArgs& args) {
     constexpr std::string_view kOp = "layerNormForward";
     requireRank(kOp, "x", args.x, 2);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     const DType dtype = args.x.dtype;
     const DType sums = accumulatorDtype(dtype);
     const Shape shape = args.x.shape;
@@ -45,7 +45,7 @@ void layerNormForward(const Context& context, const LayerNormForwardArgs& args) 
 void layerNormBackward(const Context& context, const LayerNormBackwardArgs& args) {
     constexpr std::string_view kOp = "layerNormBackward";
     requireRank(kOp, "dOut", args.dOut, 2);
-    requireComputeDtype(kOp, "dOut", args.dOut);
+    requireComputeDtype(context, kOp, "dOut", args.dOut);
     const DType dtype = args.dOut.dtype;
     const DType sums = accumulatorDtype(dtype);
     const Shape shape = args.dOut.shape;

@@ -39,6 +39,7 @@ struct LayerNormBackwardArgs {
     View dX;
     View dWeight;
     View dBias;
+    View workspace;  // scratch, set by dispatch
 };
 void layerNormBackward(const Context& context, const LayerNormBackwardArgs& args);
 

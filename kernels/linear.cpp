@@ -20,7 +20,7 @@ double bytesOf(const ConstView& view) {
 }
 
 void requireOutputDtype(std::string_view op, std::string_view name, const ConstView& out, DType inputs) {
-    if (inputs == DType::BF16 && out.dtype == DType::F32) return;
+    if (out.dtype == accumulatorDtype(inputs)) return;
     requireDtype(op, name, out, inputs);
 }
 
@@ -34,7 +34,7 @@ void linearForward(const Context& context, const LinearForwardArgs& args) {
     constexpr std::string_view kOp = "linearForward";
     requireRank(kOp, "x", args.x, 2);
     requireRank(kOp, "weight", args.weight, 2);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     const ProductShape p{args.x.shape[0], args.weight.shape[0], args.x.shape[1]};
     requireShape(kOp, "weight", args.weight, Shape{p.n, p.k});
     requireWeightDtype(kOp, args.weight, args.x.dtype);
@@ -52,7 +52,7 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
     constexpr std::string_view kOp = "linearBackwardInput";
     requireRank(kOp, "dOut", args.dOut, 2);
     requireRank(kOp, "weight", args.weight, 2);
-    requireComputeDtype(kOp, "dOut", args.dOut);
+    requireComputeDtype(context, kOp, "dOut", args.dOut);
     const ProductShape p{args.dOut.shape[0], args.weight.shape[1], args.dOut.shape[1]};
     requireShape(kOp, "weight", args.weight, Shape{p.k, p.n});
     requireWeightDtype(kOp, args.weight, args.dOut.dtype);
@@ -66,7 +66,7 @@ void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs
     constexpr std::string_view kOp = "linearBackwardWeight";
     requireRank(kOp, "dOut", args.dOut, 2);
     requireRank(kOp, "x", args.x, 2);
-    requireComputeDtype(kOp, "dOut", args.dOut);
+    requireComputeDtype(context, kOp, "dOut", args.dOut);
     const ProductShape p{args.dOut.shape[1], args.x.shape[1], args.dOut.shape[0]};
     const DType sums = accumulatorDtype(args.dOut.dtype);
     requireShape(kOp, "x", args.x, Shape{p.k, p.n});

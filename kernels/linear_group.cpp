@@ -29,7 +29,7 @@ void checkPart(const ConstView& x, const LinearPart& part) {
     requireShape(kOp, "weight", part.weight, Shape{outputs, x.shape[1]});
     requireDtype(kOp, "weight", part.weight, x.dtype);
     requireShape(kOp, "out", part.out, Shape{x.shape[0], outputs});
-    if (x.dtype != DType::BF16 || part.out.dtype != DType::F32) requireDtype(kOp, "out", part.out, x.dtype);
+    if (part.out.dtype != accumulatorDtype(x.dtype)) requireDtype(kOp, "out", part.out, x.dtype);
     if (part.bias.isPresent()) {
         requireShape(kOp, "bias", part.bias, Shape{outputs});
         requireDtype(kOp, "bias", part.bias, x.dtype);
@@ -59,7 +59,7 @@ OpCost costOf(const LinearGroupArgs& args) {
 
 void linearGroup(const Context& context, const LinearGroupArgs& args) {
     requireRank(kOp, "x", args.x, 2);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     if (args.x.shape[0] > kIndependentRows) {
         throw Error{ErrorCode::InvalidArgument,
                     fmt::format("{}: x has {} rows, at most {} go together", kOp, args.x.shape[0], kIndependentRows)};

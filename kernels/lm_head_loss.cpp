@@ -23,7 +23,7 @@ void checkArguments(const Context& context, const LmHeadLossArgs& args) {
     constexpr std::string_view kOp = "lmHeadLoss";
     requireRank(kOp, "hidden", args.hidden, 2);
     requireRank(kOp, "weight", args.weight, 2);
-    requireComputeDtype(kOp, "hidden", args.hidden);
+    requireComputeDtype(context, kOp, "hidden", args.hidden);
     const DType dtype = args.hidden.dtype;
     const int64_t tokens = args.hidden.shape[0];
     requireShape(kOp, "weight", args.weight, Shape{args.weight.shape[0], args.hidden.shape[1]});

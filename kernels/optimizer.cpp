@@ -21,7 +21,7 @@ void globalNorm(const Context& context, const GlobalNormArgs& args) {
 void adamW(const Context& context, const AdamWArgs& args) {
     constexpr std::string_view kOp = "adamW";
     requirePresent(kOp, "parameter", args.parameter);
-    requireComputeDtype(kOp, "parameter", args.parameter);
+    requireComputeDtype(context, kOp, "parameter", args.parameter);
     const Shape shape = args.parameter.shape;
     const DType sums = accumulatorDtype(args.parameter.dtype);
     for (const auto& [name, view] :
@@ -29,12 +29,12 @@ void adamW(const Context& context, const AdamWArgs& args) {
         requireShape(kOp, name, view, shape);
         requireDtype(kOp, name, view, sums);
     }
-    const bool hasMaster = args.parameter.dtype == DType::BF16;
+    const bool hasMaster = args.parameter.dtype == DType::BF16 || args.parameter.dtype == DType::F16;
     if (hasMaster) {
         requireShape(kOp, "master", args.master, shape);
         requireDtype(kOp, "master", args.master, DType::F32);
     } else if (args.master.isPresent()) {
-        throw Error{ErrorCode::InvalidArgument, "adamW: only a BF16 parameter has a master copy"};
+        throw Error{ErrorCode::InvalidArgument, "adamW: only a parameter of 16 bits has a master copy"};
     }
     if (args.gradientScale.isPresent()) {
         requireShape(kOp, "gradientScale", args.gradientScale, Shape{1});
@@ -44,7 +44,7 @@ void adamW(const Context& context, const AdamWArgs& args) {
         throw Error{ErrorCode::InvalidArgument, fmt::format("adamW: step is {}, the first step is 1", args.step)};
     }
     const auto count = static_cast<double>(shape.count());
-    const double bytesPerValue = hasMaster ? 30 : 28;  // read gradient, m, v, w; write m, v, w and the BF16 copy
+    const double bytesPerValue = hasMaster ? 30 : 28;  // read gradient, m, v, w; write m, v, w and the short copy
     dispatch(context, context.ops->adamW, args,
              {.flops = 15 * count, .bytes = count * (sums == DType::F64 ? 56 : bytesPerValue)});
 }

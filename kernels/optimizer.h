@@ -14,6 +14,7 @@ namespace wb::kernels {
 struct GlobalNormArgs {
     std::span<const ConstView> tensors;
     View out;
+    View workspace;  // scratch, set by dispatch
 };
 void globalNorm(const Context& context, const GlobalNormArgs& args);
 
@@ -21,8 +22,8 @@ void globalNorm(const Context& context, const GlobalNormArgs& args);
 //   g = gradient * gradientScale
 //   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 //   w = w - lr * (m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + eps) + weightDecay * w)
-//   parameter, gradient, m, v: same shape. parameter F32/F64, or BF16 with a master copy: `master` F32 is then the
-//   truth and parameter its rounding. gradient, m, v F32 (F64 for F64).
+//   parameter, gradient, m, v: same shape. parameter F32/F64, or BF16/F16 with a master copy: `master` F32 is then
+//   the truth and parameter its rounding. gradient, m, v F32 (F64 for F64).
 //   gradientScale [1] F32 on the device, optional (clipping without a host read).  step counts from 1.
 struct AdamWArgs {
     View parameter;

@@ -40,10 +40,10 @@ void checkBlocks(const PagedAttentionArgs& args) {
     }
 }
 
-void checkPaged(const PagedAttentionArgs& args) {
+void checkPaged(const Context& context, const PagedAttentionArgs& args) {
     constexpr std::string_view kOp = "paged_attention";
     requirePresent(kOp, "q", args.q);
-    requireComputeDtype(kOp, "q", args.q);
+    requireComputeDtype(context, kOp, "q", args.q);
     checkAttentionOptions(kOp, args.options);
     if (args.options.dropout > 0) refuseArguments(kOp, "dropout is for training; the cache serves inference");
     if (args.q.shape.rank() != 3 || args.keyCache.shape.rank() != 4) {
@@ -112,7 +112,7 @@ void kvCacheStore(const Context& context, const KvCacheStoreArgs& args) {
 }
 
 void pagedAttention(const Context& context, const PagedAttentionArgs& args) {
-    checkPaged(args);
+    checkPaged(context, args);
     const AttentionChoice choice = pickAttention(context, {.dtype = args.q.dtype,
                                                            .headDim = args.q.shape[2],
                                                            .maxKeyLength = longestCache(args),

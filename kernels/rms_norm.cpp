@@ -8,7 +8,7 @@ namespace wb::kernels {
 void rmsNormForward(const Context& context, const RmsNormForwardArgs& args) {
     constexpr std::string_view kOp = "rmsNormForward";
     requireRank(kOp, "x", args.x, 2);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     const DType dtype = args.x.dtype;
     const Shape shape = args.x.shape;
     requireShape(kOp, "weight", args.weight, Shape{shape[1]});
@@ -37,7 +37,7 @@ void rmsNormForward(const Context& context, const RmsNormForwardArgs& args) {
 void rmsNormBackward(const Context& context, const RmsNormBackwardArgs& args) {
     constexpr std::string_view kOp = "rmsNormBackward";
     requireRank(kOp, "dOut", args.dOut, 2);
-    requireComputeDtype(kOp, "dOut", args.dOut);
+    requireComputeDtype(context, kOp, "dOut", args.dOut);
     const DType dtype = args.dOut.dtype;
     const Shape shape = args.dOut.shape;
     const DType sums = accumulatorDtype(dtype);

@@ -35,6 +35,7 @@ struct RmsNormBackwardArgs {
     View dX;
     View dWeight;
     float weightOffset = 0.0F;
+    View workspace;  // scratch, set by dispatch
 };
 void rmsNormBackward(const Context& context, const RmsNormBackwardArgs& args);
 

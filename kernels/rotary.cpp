@@ -8,7 +8,7 @@ namespace wb::kernels {
 void rotary(const Context& context, const RotaryArgs& args) {
     constexpr std::string_view kOp = "rotary";
     requireRank(kOp, "x", args.x, 3);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     requireShape(kOp, "positions", args.positions, Shape{args.x.shape[0]});
     requireDtype(kOp, "positions", args.positions, DType::I32);
     requireRank(kOp, "frequencies", args.frequencies, 1);

@@ -28,7 +28,7 @@ void checkWeights(std::string_view op, std::string_view name, const ConstView& w
 int64_t checkSlots(const Context& context, std::string_view op, const ConstView& rows, const ConstView& slots,
                    std::string_view matrixName, const ConstView& matrix) {
     requireRank(op, "rows", rows, 2);
-    requireComputeDtype(op, "rows", rows);
+    requireComputeDtype(context, op, "rows", rows);
     requireRank(op, matrixName, matrix, 2);
     const int64_t count = slots.isPresent() ? matrix.shape[0] : rows.shape[0];
     requireShape(op, matrixName, matrix, Shape{count, rows.shape[1]});
@@ -45,7 +45,7 @@ int64_t checkSlots(const Context& context, std::string_view op, const ConstView&
 void gatherRows(const Context& context, const GatherRowsArgs& args) {
     constexpr std::string_view kOp = "gatherRows";
     requireRank(kOp, "x", args.x, 2);
-    requireComputeDtype(kOp, "x", args.x);
+    requireComputeDtype(context, kOp, "x", args.x);
     GatherRowsArgs call = args;
     if (args.weights.isPresent()) {
         requireRank(kOp, "weights", args.weights, 2);

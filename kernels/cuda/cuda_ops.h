@@ -4,6 +4,8 @@
 
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
+#include "kernels/linear.h"
+#include "kernels/linear_group.h"
 
 namespace wb::kernels::cuda {
 
@@ -17,5 +19,12 @@ void dropout(const Context& context, const DropoutArgs& args);
 void kvCacheStore(const Context& context, const KvCacheStoreArgs& args);
 void pagedAttention(const Context& context, const PagedAttentionArgs& args);
 size_t pagedAttentionWorkspace(const Context& context, const PagedAttentionArgs& args);
+void linearForward(const Context& context, const LinearForwardArgs& args);
+size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args);
+void linearGroup(const Context& context, const LinearGroupArgs& args);
+void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& args);
+size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
+void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
+size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
 
 }  // namespace wb::kernels::cuda

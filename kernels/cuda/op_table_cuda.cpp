@@ -32,6 +32,10 @@ OpTable makeCudaOpTable() {
     table.kvCacheStore.run = kvCacheStore;
     table.pagedAttention.run = pagedAttention;
     table.pagedAttention.workspaceBytes = pagedAttentionWorkspace;
+    table.linearForward = {table.linearForward.name, linearForward, linearForwardWorkspace};
+    table.linearGroup.run = linearGroup;
+    table.linearBackwardInput = {table.linearBackwardInput.name, linearBackwardInput, linearBackwardInputWorkspace};
+    table.linearBackwardWeight = {table.linearBackwardWeight.name, linearBackwardWeight, linearBackwardWeightWorkspace};
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

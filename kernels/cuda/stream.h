@@ -97,6 +97,12 @@ inline unsigned blocksFor(int64_t count, int64_t size) {
     return static_cast<unsigned>((count + size - 1) / size);
 }
 
+// The parts of a workspace start at multiples of this.
+inline size_t alignedBytes(size_t bytes) {
+    constexpr size_t kAlignment = 256;
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 template <class T>
 struct TypeTag {
     using Type = T;

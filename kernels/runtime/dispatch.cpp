@@ -39,11 +39,13 @@ void requireDtype(std::string_view op, std::string_view name, const ConstView& v
     }
 }
 
-void requireComputeDtype(std::string_view op, std::string_view name, const ConstView& view) {
-    if (view.dtype != DType::F32 && view.dtype != DType::BF16 && view.dtype != DType::F64) {
-        throw Error{ErrorCode::InvalidArgument,
-                    fmt::format("{}: {} is {}, expected F32, BF16 or F64", op, name, dtypeName(view.dtype))};
-    }
+void requireComputeDtype(const Context& context, std::string_view op, std::string_view name, const ConstView& view) {
+    const bool isOnCuda = context.ops->device == DeviceType::Cuda;
+    const DType third = isOnCuda ? DType::F16 : DType::F64;
+    if (view.dtype == DType::F32 || view.dtype == DType::BF16 || view.dtype == third) return;
+    throw Error{ErrorCode::InvalidArgument,
+                fmt::format("{}: {} is {}, expected F32, BF16 or {} on {}", op, name, dtypeName(view.dtype),
+                            dtypeName(third), isOnCuda ? "CUDA" : "the CPU")};
 }
 
 void requireRank(std::string_view op, std::string_view name, const ConstView& view, int rank) {

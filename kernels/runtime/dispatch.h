@@ -64,8 +64,9 @@ void dispatch(const Context& context, const OpEntry<Args>& entry, const Args& ar
 void requireShape(std::string_view op, std::string_view name, const ConstView& view, const Shape& expected);
 void requireDtype(std::string_view op, std::string_view name, const ConstView& view, DType expected);
 void requirePresent(std::string_view op, std::string_view name, const ConstView& view);
-// Computation types: F32, BF16, F64.
-void requireComputeDtype(std::string_view op, std::string_view name, const ConstView& view);
+// Computation types: F32, BF16, and F64 on the CPU (the oracle of the tests), F16 on CUDA. Where the contract of an op
+// says F32/BF16/F64, it means these.
+void requireComputeDtype(const Context& context, std::string_view op, std::string_view name, const ConstView& view);
 void requireRank(std::string_view op, std::string_view name, const ConstView& view, int rank);
 
 // Type of sums, losses and gradients of weights for a computation type: F64 for F64, else F32.

@@ -21,6 +21,13 @@ using testing::TensorKind;
 using testing::TensorRole;
 using testing::TensorSpec;
 
+// F16 goes wherever BF16 goes.
+std::vector<DType> deviceStorages(const OpCase& c) {
+    std::vector<DType> storages = c.storages;
+    if (std::ranges::find(storages, DType::BF16) != storages.end()) storages.push_back(DType::F16);
+    return storages;
+}
+
 void runAll(const Context& context, const OpCase& c, const TensorBank& bank) {
     c.forward(context, bank);
     if (c.backward) c.backward(context, bank);
@@ -91,7 +98,7 @@ TEST_P(DeviceOpCases, matchesTheOracle) {
         if (!c.hasOracle) return;
         TensorBank oracle(c.tensors, DType::F64);
         runAll(m_cpu.context(), c, oracle);
-        for (const DType storage : c.storages) {
+        for (const DType storage : deviceStorages(c)) {
             TensorBank bank(c.tensors, storage);
             if (run(c, bank)) expectClose(c, bank, oracle, storage);
         }
@@ -100,7 +107,7 @@ TEST_P(DeviceOpCases, matchesTheOracle) {
 
 TEST_P(DeviceOpCases, repeatsBitForBit) {
     forCases([&](const OpCase& c) {
-        for (const DType storage : c.storages) {
+        for (const DType storage : deviceStorages(c)) {
             TensorBank first(c.tensors, storage);
             TensorBank second(c.tensors, storage);
             if (!run(c, first) || !run(c, second)) continue;
@@ -113,7 +120,7 @@ TEST_P(DeviceOpCases, repeatsBitForBit) {
 
 TEST_P(DeviceOpCases, leavesInputsAlone) {
     forCases([&](const OpCase& c) {
-        for (const DType storage : c.storages) {
+        for (const DType storage : deviceStorages(c)) {
             const TensorBank untouched(c.tensors, storage);
             TensorBank used(c.tensors, storage);
             if (!run(c, used)) continue;
@@ -128,7 +135,7 @@ TEST_P(DeviceOpCases, leavesInputsAlone) {
 TEST_P(DeviceOpCases, plansTheMemoryItUses) {
     Runtime plan({.device = {DeviceType::Plan}, .planFor = {DeviceType::Cuda}});
     forCases([&](const OpCase& c) {
-        for (const DType storage : c.storages) {
+        for (const DType storage : deviceStorages(c)) {
             TensorBank bank(c.tensors, storage);
             int64_t peak = 0;
             try {

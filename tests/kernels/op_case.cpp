@@ -41,6 +41,7 @@ void setValue(const View& view, int64_t i, double value) {
         case DType::F64: view.as<double>()[i] = value; return;
         case DType::F32: view.as<float>()[i] = static_cast<float>(value); return;
         case DType::BF16: view.as<BFloat16>()[i] = BFloat16(static_cast<float>(value)); return;
+        case DType::F16: view.as<Float16>()[i] = Float16(static_cast<float>(value)); return;
         case DType::I32: view.as<int32_t>()[i] = static_cast<int32_t>(value); return;
         default: throw std::logic_error("no numbers of this type");
     }
@@ -138,6 +139,7 @@ double tolerance(DType tensor, DType storage, const OpCase& c) {
     // One rounding to BF16 is 2^-9; a stored intermediate and the result make two, at the edge of a binade.
     double relative = single;
     if (tensor == DType::BF16 || storage == DType::BF16) relative += 0x1p-8;
+    if (tensor == DType::F16 || storage == DType::F16) relative += 0x1p-10;  // three bits more
     return relative * c.conditioning + c.inexactness;
 }
 
