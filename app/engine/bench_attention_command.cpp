@@ -80,19 +80,19 @@ std::string timingsText(const AttentionSweep& sweep, const std::vector<Attention
 }
 
 void runAttention(CommandContext& context, const AttentionFlags& flags) {
+    requireProcessor(context, "bench attention");
     const AttentionSweep sweep = resolve(flags, context);
     const kernels::MachinePeak peak = measureAndKeepPeak(context.libraryFolder(), sweep.threads);
     const CpuTimes before = readCpuTimes();
     Json rows = Json::array();
-    const auto timings =
-        timeAttention(chooseDevice(context.options().device), peak, sweep, [&](const AttentionTiming& timing) {
-            rows.push_back(attentionTimingJson(sweep, timing));
-            if (!flags.showsProgress) return;
-            Json line = rows.back();
-            line["done"] = rows.size();
-            line["total"] = sweep.figures();
-            context.printProgress(line);
-        });
+    const auto timings = timeAttention(Device{}, peak, sweep, [&](const AttentionTiming& timing) {
+        rows.push_back(attentionTimingJson(sweep, timing));
+        if (!flags.showsProgress) return;
+        Json line = rows.back();
+        line["done"] = rows.size();
+        line["total"] = sweep.figures();
+        context.printProgress(line);
+    });
     context.print(timingsText(sweep, timings));
     Json answer = rows.size() == 1 ? rows.front() : Json::object();
     answer["foreign_cpu"] = foreignCpuShare(before, readCpuTimes());

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "app/engine/bench_attention_command.h"
+#include "app/engine/bench_cuda_command.h"
 #include "app/engine/bench_gemm.h"
 #include "app/engine/bench_model_command.h"
 #include "app/engine/engine_runtime.h"
@@ -45,11 +46,12 @@ struct SweepOptions {
 };
 
 void runGemm(CommandContext& context, const SweepOptions& options) {
+    requireProcessor(context, "bench gemm");
     GemmSweep sweep{.repeats = options.repeats};
     if (!options.dtype.empty()) sweep.dtypes = {computeDtype(options.dtype)};
     const kernels::MachinePeak peak = measureAndKeepPeak(context.libraryFolder(), context.options().threads);
     const CpuTimes before = readCpuTimes();
-    const auto timings = timeGemm(chooseDevice(context.options().device), context.options().threads, peak, sweep);
+    const auto timings = timeGemm(Device{}, context.options().threads, peak, sweep);
     TextTable table({"pass", "type", "tokens", "outputs", "inputs", "ms", "GFLOP/s", "% of peak", "GB/s"});
     for (const GemmTiming& t : timings) {
         table.add({t.pass, dtypeName(t.dtype), std::to_string(t.tokens), std::to_string(t.outputs),
@@ -83,6 +85,7 @@ void defineBench(CLI::App& command, CommandContext& context) {
         *command.add_subcommand("attention", "Time the attention backends over sequence lengths and head dimensions"),
         context);
     defineModelBenches(command, context);
+    defineCudaBench(*command.add_subcommand("cuda", "Check and time the CUDA plugin on this machine's GPU"), context);
 }
 
 }  // namespace wb::app

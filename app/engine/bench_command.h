@@ -7,7 +7,7 @@
 
 namespace wb::app {
 
-// whet bench: peak, gemm, attention, train, prefill, decode, configs.
+// whet bench: peak, gemm, attention, train, prefill, decode, configs, cuda.
 void defineBench(CLI::App& command, CommandContext& context);
 
 }  // namespace wb::app

@@ -8,6 +8,7 @@
 
 #include "app/engine/bench_configs.h"
 #include "app/engine/bench_model.h"
+#include "app/engine/engine_runtime.h"
 #include "app/engine/text_table.h"
 #include "core/run/recipe_fields.h"
 
@@ -35,11 +36,7 @@ DType weightType(const std::string& name) {
 }
 
 ModelBenchOptions resolve(const ModelBenchFlags& flags, const CommandContext& context) {
-    const std::string& device = context.options().device;
-    if (!device.empty() && device != "auto" && device != "cpu") {
-        throw UsageError(
-            fmt::format("--device {}: whet bench {} measures the processor only", device, benchTaskName(flags.task)));
-    }
+    requireProcessor(context, fmt::format("bench {}", benchTaskName(flags.task)));
     ModelBenchOptions options = flags.options;
     options.task = flags.task;
     options.dtype = weightType(flags.dtype);

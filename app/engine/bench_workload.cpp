@@ -27,21 +27,24 @@ std::vector<core::TokenId> randomTokens(int64_t count, int64_t vocabulary, uint6
 class TrainWorkload : public BenchWorkload {
 public:
     TrainWorkload(const kernels::Context& context, const core::ModelConfig& config, const core::Recipe& recipe,
-                  int64_t tokens)
-        : m_tokens(tokens), m_tuning(context, config, nullptr, recipe) {
-        // One token more than the window, so that its last one has something to learn, too.
-        const std::vector<core::TokenId> ids = randomTokens(tokens + 1, config.vocabularySize, kSeed);
+                  int64_t sequences, int64_t tokens)
+        : m_tokens(sequences * tokens), m_tuning(context, config, nullptr, recipe) {
+        // One token more than the windows, so that the last one has something to learn, too.
+        const std::vector<core::TokenId> ids = randomTokens(m_tokens + 1, config.vocabularySize, kSeed);
         const std::vector<int64_t> starts{0};
-        m_set.addWindows(ids, starts, tokens, 0, 1);
-        m_plan = training::planEpoch(m_set, {.batchSize = 1, .maxTokens = tokens, .seed = kSeed}, 0).steps.at(0);
+        m_set.addWindows(ids, starts, tokens, 0, sequences);
+        m_plan =
+            training::planEpoch(m_set, {.batchSize = sequences, .maxTokens = m_tokens, .seed = kSeed}, 0).steps.at(0);
     }
 
     void run() override {
         const training::StepResult result =
             training::runStep(m_tuning, m_set, m_plan, {.learningRate = 1e-4F, .step = ++m_step});
         WB_CHECK(result.wasApplied && result.labelTokens == m_tokens, "a step of a benchmark must be a whole one");
+        m_loss = result.loss;
     }
     int64_t tokens() const override { return m_tokens; }
+    std::optional<float> loss() const override { return m_loss; }
 
 private:
     int64_t m_tokens;
@@ -49,6 +52,7 @@ private:
     training::SequenceSet m_set;
     training::StepPlan m_plan;
     int64_t m_step = 0;
+    std::optional<float> m_loss;
 };
 
 inference::GenerationRequest makeRequest(BenchModel& model, int64_t promptTokens, int64_t newTokens, uint64_t stream,
@@ -124,7 +128,7 @@ std::unique_ptr<BenchWorkload> makeTrainWorkload(const kernels::Context& context
     recipe.method = options.method;
     recipe.dtype = options.dtype;
     recipe.activationCheckpointing = options.activationCheckpointing;
-    return std::make_unique<TrainWorkload>(context, config, recipe, options.tokens);
+    return std::make_unique<TrainWorkload>(context, config, recipe, options.sequences, options.tokens);
 }
 
 BenchModel::BenchModel(const kernels::Context& context, const core::ModelConfig& config, DType dtype, bool hasAdapter)

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "adapters/low_rank_adapter.h"
 #include "core/model/language_model.h"
@@ -21,16 +22,19 @@ public:
     virtual void run() = 0;
     // Tokens of one run.
     virtual int64_t tokens() const = 0;
+    // Of the last run, where it has one.
+    virtual std::optional<float> loss() const { return std::nullopt; }
 };
 
 struct TrainWorkloadOptions {
     core::TuneMethod method = core::TuneMethod::Full;
     DType dtype = DType::F32;
     core::ActivationCheckpointing activationCheckpointing = core::ActivationCheckpointing::None;
-    int64_t tokens = 512;  // of the one sequence a step has
+    int64_t sequences = 1;  // of a step, which takes them in one batch
+    int64_t tokens = 512;   // of each
 };
 
-// A whole training step of one sequence, every token of which is learnt: forward, loss, backward, clipping, AdamW.
+// A whole training step of random tokens, each of which is learnt: forward, loss, backward, clipping, AdamW.
 // LoRA has rank 16 on every projection. Throws InvalidArgument for an element type that cannot be trained.
 std::unique_ptr<BenchWorkload> makeTrainWorkload(const kernels::Context& context, const core::ModelConfig& config,
                                                  const TrainWorkloadOptions& options);

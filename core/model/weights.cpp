@@ -5,6 +5,7 @@
 #include "core/format/weight_hash.h"
 #include "kernels/base/error.h"
 #include "kernels/base/philox.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/elementwise.h"
 #include "kernels/quantize.h"
 
@@ -137,7 +138,11 @@ void initialiseWeights(const kernels::Context& context, LanguageModel& model, ui
             std::ranges::fill(values, isBias ? 0.0F : 1.0F);
         } else {
             const float scale = isOutputProjection(weight.name) ? range * outputScale : range;
-            for (size_t i = 0; i < values.size(); ++i) values[i] = scale * normalDraw(seed, i, stream);
+            // Each value has a draw of its own, so the number of threads does not matter.
+            kernels::cpu::parallelFor(context, weight.tensor.count(), 1, [&](int64_t begin, int64_t end) {
+                for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+                    values[i] = scale * normalDraw(seed, i, stream);
+            });
         }
         assignFloats(context, weight.tensor, values);
         ++stream;

@@ -36,6 +36,12 @@ OpTable makeCudaOpTable() {
     table.linearGroup.run = linearGroup;
     table.linearBackwardInput = {table.linearBackwardInput.name, linearBackwardInput, linearBackwardInputWorkspace};
     table.linearBackwardWeight = {table.linearBackwardWeight.name, linearBackwardWeight, linearBackwardWeightWorkspace};
+    table.lmHeadLoss = {table.lmHeadLoss.name, lmHeadLoss, lmHeadLossWorkspace};
+    table.lossSum.run = lossSum;
+    table.globalNorm.run = globalNorm;
+    table.globalNorm.workspaceBytes = globalNormWorkspace;
+    table.stepSummary.run = stepSummary;
+    table.adamW.run = adamW;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

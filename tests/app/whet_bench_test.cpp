@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -137,6 +138,52 @@ TEST(WhetBench, showsTheShapesItKnows) {
     EXPECT_EQ(answer.at("30m").at("num_hidden_layers"), 8);
     EXPECT_EQ(answer.at("135m").at("hidden_size"), 576);
     EXPECT_EQ(answer.at("gpt2").at("model_type"), "gpt2");
+}
+
+TEST(WhetBench, cudaRowsAndChecksRunAtTinySizesOnTheProcessor) {
+    const WhetResult result = runWhet({"bench", "cuda", "--sizes", "tiny", "--device", "cpu", "--json"});
+    ASSERT_EQ(result.exitCode, 0) << result.err;
+    const json answer = json::parse(result.out);
+    EXPECT_EQ(answer.at("passed"), true);
+    for (const json& check : answer.at("checks")) {
+        EXPECT_GT(check.at("cases").get<int>(), 0) << check;
+        EXPECT_LE(check.at("worst").get<double>(), 1) << check;
+    }
+    std::set<std::string> kinds;
+    for (const json& row : answer.at("rows")) {
+        kinds.insert(row.at("kind"));
+        EXPECT_EQ(row.at("why"), "") << row;
+        EXPECT_GT(row.at("ms").get<double>(), 0) << row;
+        if (row.contains("config")) {
+            EXPECT_TRUE(answer.at("configs").contains(row.at("config"))) << row;
+        }
+        // Random tokens: no model does better than chance at first.
+        if (row.at("kind") == "train") {
+            EXPECT_NEAR(row.at("loss").get<double>(), std::log(100.0), 0.5) << row;
+        }
+    }
+    EXPECT_EQ(kinds, (std::set<std::string>{"attention", "gemm", "train", "decode", "cold_start"}));
+    for (const char* ceiling : {"bf16_tflops", "read_gb_per_s"})
+        EXPECT_GT(answer.at("ceiling").at(ceiling).get<double>(), 0) << ceiling;
+}
+
+TEST(WhetBench, cudaSaysWhatItNeeds) {
+    const WhetResult full = runWhet({"bench", "cuda", "--device", "cpu", "--json"});
+    EXPECT_EQ(full.exitCode, 2);
+    EXPECT_THAT(full.err, testing::HasSubstr("--sizes tiny"));
+    const WhetResult list = runWhet({"bench", "cuda", "--list", "--json"});
+    ASSERT_EQ(list.exitCode, 0) << list.err;
+    const json answer = json::parse(list.out);
+    EXPECT_EQ(answer.at("configs").at("1b").at("num_hidden_layers"), 16);
+    EXPECT_GT(answer.at("rows").size(), 20U);
+}
+
+TEST(WhetBench, whatMeasuresTheProcessorRefusesAGpu) {
+    for (const char* what : {"gemm", "attention"}) {
+        const WhetResult result = runWhet({"bench", what, "--device", "cuda"});
+        EXPECT_EQ(result.exitCode, 2) << what;
+        EXPECT_THAT(result.err, testing::HasSubstr("measures the processor only")) << what;
+    }
 }
 
 json parsedLine(const std::string& out, bool isLast) {
