@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/attention.h"
 #include "kernels/column_scale.h"
 #include "kernels/columns.h"
 #include "kernels/distance_table.h"
@@ -13,6 +14,7 @@
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/linear_group.h"
+#include "kernels/lm_head_loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
@@ -74,6 +76,9 @@ size_t layerNormBackwardWorkspace(const Context& context, const LayerNormBackwar
 size_t rmsNormBackwardWorkspace(const Context& context, const RmsNormBackwardArgs& args);
 size_t globalNormWorkspace(const Context& context, const GlobalNormArgs& args);
 
+void kvCacheStore(const Context& context, const KvCacheStoreArgs& args);
+void pagedAttention(const Context& context, const PagedAttentionArgs& args);
+size_t pagedAttentionWorkspace(const Context& context, const PagedAttentionArgs& args);
 void linearForward(const Context& context, const LinearForwardArgs& args);
 size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args);
 void linearGroup(const Context& context, const LinearGroupArgs& args);
@@ -81,6 +86,8 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
 size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
 size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
+void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
+size_t lmHeadLossWorkspace(const Context& context, const LmHeadLossArgs& args);
 void lossSum(const Context& context, const LossSumArgs& args);
 void stepSummary(const Context& context, const StepSummaryArgs& args);
 
