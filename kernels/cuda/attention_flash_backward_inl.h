@@ -29,7 +29,7 @@ template <int kHeadDim, FlashBias kBias>
 QueryPlan planQueries(const AttentionBackwardArgs& args) {
     using Tiles = FlashQueryTiles<kHeadDim, kBias>;
     const AttentionRule rule = attentionRule(args);
-    const bool hasTable = kBias == FlashBias::Table && hasTableGradient(args);
+    const bool hasTable = hasTableGradient(args);
     QueryPlan plan;
     plan.rows = Tiles::kRows;
     if (hasTable) {
