@@ -2,6 +2,7 @@
 #include "training/steps.h"
 
 #include "kernels/base/error.h"
+#include "kernels/step_summary.h"
 
 #include <cmath>
 #include <memory>
@@ -27,14 +28,17 @@ BatchTensors upload(const kernels::Context& context, const PackedBatch& batch) {
     return tensors;
 }
 
-// Sum over tokens on the host, in row order: the same bits whatever the device did in parallel.
-double sumOf(const kernels::Context& context, const Tensor& losses) {
-    double sum = 0;
-    for (const float loss : core::toFloats(context, losses)) sum += loss;
-    return sum;
+// [1] F64, zero.
+Tensor makeLossSum(const kernels::Context& context) {
+    return Tensor::zeros(context, DType::F64, Shape{1}, MemoryOwner::Workspace);
 }
 
-double runMicroBatch(TuningModel& tuning, const PackedBatch& batch, float gradScale, core::RandomStream& dropout) {
+void addLosses(const kernels::Context& context, const Tensor& losses, const Tensor& sum) {
+    kernels::lossSum(context, {.losses = losses.view(), .sum = sum.view(), .accumulates = true});
+}
+
+void runMicroBatch(TuningModel& tuning, const PackedBatch& batch, float gradScale, core::RandomStream& dropout,
+                   const Tensor& lossSum) {
     const kernels::Context& context = tuning.context();
     const BatchTensors tensors = upload(context, batch);
     const auto rows = tuning.adapterRows(static_cast<int64_t>(batch.ids.size()));
@@ -44,9 +48,8 @@ double runMicroBatch(TuningModel& tuning, const PackedBatch& batch, float gradSc
         const core::Var hidden = tuning.model().forward(pass, tensors.input);
         return tuning.model().loss(pass, hidden, tensors.labels, gradScale);
     }();
-    const double sum = sumOf(context, loss.losses.value);
+    addLosses(context, loss.losses.value, lossSum);
     tape.backward(loss.losses, loss.losses.value);
-    return sum;
 }
 
 int64_t countCorrect(const kernels::Context& context, const Tensor& predictions, const std::vector<int32_t>& labels) {
@@ -64,29 +67,30 @@ StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& 
     // Draws of step s start at s * 2^40: no two steps share a draw, and a resumed step repeats its own.
     core::RandomStream dropout{options.dropoutSeed, static_cast<uint64_t>(options.step) << 40};
     const float gradScale = 1.0F / static_cast<float>(std::max<int64_t>(plan.labelTokens, 1));
+    const kernels::Context& context = tuning.context();
+    const Tensor lossSum = makeLossSum(context);
     StepResult result;
-    double sum = 0;
     for (const MicroBatch& micro : plan.microBatches) {
         const PackedBatch batch = set.pack(micro.examples);
-        sum += runMicroBatch(tuning, batch, gradScale, dropout);
+        runMicroBatch(tuning, batch, gradScale, dropout, lossSum);
         result.tokens += batch.tokens();
         result.labelTokens += batch.labelTokens;
     }
-    result.loss = static_cast<float>(sum / static_cast<double>(std::max<int64_t>(result.labelTokens, 1)));
-    result.gradNorm = tuning.optimizer().gradientNorm();
-    result.wasApplied = std::isfinite(result.loss) && std::isfinite(result.gradNorm);
-    if (result.wasApplied) {
-        tuning.optimizer().update(options.learningRate, options.step, result.gradNorm);
-        if (tuning.adapter() != nullptr) tuning.adapter()->refresh(tuning.context());
-    }
+    const Tensor& summary = tuning.optimizer().summarize(lossSum, std::max<int64_t>(result.labelTokens, 1));
+    tuning.optimizer().update(options.learningRate, options.step);
+    if (tuning.adapter() != nullptr) tuning.adapter()->refresh(context);
     tuning.optimizer().clearGradients();
+    const std::vector<float> numbers = core::toFloats(context, summary);
+    result.loss = numbers[kernels::kStepLoss];
+    result.gradNorm = numbers[kernels::kStepGradientNorm];
+    result.wasApplied = std::isfinite(result.loss) && std::isfinite(result.gradNorm);
     return result;
 }
 
 EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& context, int32_t adapter,
                           const SequenceSet& set, int64_t maxTokens, const std::function<bool()>& isCancelled) {
     EvaluationResult result;
-    double sum = 0;
+    const Tensor lossSum = makeLossSum(context);
     int64_t correct = 0;
     for (const StepPlan& plan : planInOrder(set, maxTokens).steps) {
         for (const MicroBatch& micro : plan.microBatches) {
@@ -99,12 +103,14 @@ EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& co
             }
             const core::Context pass{context, nullptr, nullptr, rows};
             const core::LmLoss loss = model.loss(pass, model.forward(pass, tensors.input), tensors.labels, 0.0F);
-            sum += sumOf(context, loss.losses.value);
+            addLosses(context, loss.losses.value, lossSum);
             correct += countCorrect(context, loss.predictions, batch.labels);
             result.labelTokens += batch.labelTokens;
         }
     }
     const auto count = static_cast<double>(std::max<int64_t>(result.labelTokens, 1));
+    double sum = 0;
+    core::copyToHost(context, lossSum, &sum, sizeof(sum));
     result.loss = static_cast<float>(sum / count);
     result.tokenAccuracy = static_cast<double>(correct) / count;
     return result;

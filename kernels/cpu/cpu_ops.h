@@ -52,7 +52,9 @@ void columnScaleBackward(const Context& context, const ColumnScaleBackwardArgs& 
 void rowNorm(const Context& context, const RowNormArgs& args);
 size_t lmHeadLossWorkspace(const Context& context, const LmHeadLossArgs& args);
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
+void lossSum(const Context& context, const LossSumArgs& args);
 void globalNorm(const Context& context, const GlobalNormArgs& args);
+void stepSummary(const Context& context, const StepSummaryArgs& args);
 void adamW(const Context& context, const AdamWArgs& args);
 void quantize(const Context& context, const QuantizeArgs& args);
 void dequantize(const Context& context, const DequantizeArgs& args);

@@ -57,7 +57,9 @@ OpTable makeCpuOpTable() {
     table.columnScaleBackward.run = cpu::columnScaleBackward;
     table.rowNorm.run = cpu::rowNorm;
     table.lmHeadLoss = with(table.lmHeadLoss, cpu::lmHeadLoss, cpu::lmHeadLossWorkspace);
+    table.lossSum.run = cpu::lossSum;
     table.globalNorm.run = cpu::globalNorm;
+    table.stepSummary.run = cpu::stepSummary;
     table.adamW.run = cpu::adamW;
     table.quantize.run = cpu::quantize;
     table.dequantize.run = cpu::dequantize;

@@ -22,7 +22,6 @@ struct AdamWFactors {
     float stepSize;   // lr / (1 - beta1^step)
     float rootScale;  // 1 / sqrt(1 - beta2^step)
     float epsilon;
-    float keep;  // 1 - lr * weightDecay
 };
 
 }  // namespace wb::kernels::cpu
@@ -40,17 +39,17 @@ namespace wb::kernels::cpu::HWY_NAMESPACE {
 namespace {
 
 template <class T>
-void sweep(const AdamWArgs& args, const AdamWFactors& f, int64_t begin, int64_t end) {
+void sweep(const AdamWTensor& tensor, const AdamWFactors& f, float kept, int64_t begin, int64_t end) {
     const FloatTag d;
-    const float* gradient = args.gradient.as<float>() + begin;
-    float* m = args.m.as<float>() + begin;
-    float* v = args.v.as<float>() + begin;
-    T* parameter = args.parameter.as<T>() + begin;
+    const float* gradient = tensor.gradient.as<float>() + begin;
+    float* m = tensor.m.as<float>() + begin;
+    float* v = tensor.v.as<float>() + begin;
+    T* parameter = tensor.parameter.as<T>() + begin;
     float* master = nullptr;
     if constexpr (std::is_same_v<T, float>) {
         master = parameter;
     } else {
-        master = args.master.as<float>() + begin;
+        master = tensor.master.as<float>() + begin;
     }
     const FloatVec gradientScale = hn::Set(d, f.gradientScale);
     const FloatVec beta1 = hn::Set(d, f.beta1);
@@ -60,7 +59,7 @@ void sweep(const AdamWArgs& args, const AdamWFactors& f, int64_t begin, int64_t 
     const FloatVec stepSize = hn::Set(d, f.stepSize);
     const FloatVec rootScale = hn::Set(d, f.rootScale);
     const FloatVec epsilon = hn::Set(d, f.epsilon);
-    const FloatVec keep = hn::Set(d, f.keep);
+    const FloatVec keep = hn::Set(d, kept);
     forVectors(static_cast<size_t>(end - begin), hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
         const FloatVec g = hn::Mul(load(d, gradient + i, part), gradientScale);
         const FloatVec newM = hn::MulAdd(beta1, load(d, m + i, part), hn::Mul(oneMinusBeta1, g));
@@ -77,11 +76,11 @@ void sweep(const AdamWArgs& args, const AdamWFactors& f, int64_t begin, int64_t 
 
 }  // namespace
 
-void AdamWRange(const AdamWArgs& args, const AdamWFactors& factors, int64_t begin, int64_t end) {
-    if (args.parameter.dtype == DType::BF16) {
-        sweep<BFloat16>(args, factors, begin, end);
+void AdamWRange(const AdamWTensor& tensor, const AdamWFactors& factors, float kept, int64_t begin, int64_t end) {
+    if (tensor.parameter.dtype == DType::BF16) {
+        sweep<BFloat16>(tensor, factors, kept, begin, end);
     } else {
-        sweep<float>(args, factors, begin, end);
+        sweep<float>(tensor, factors, kept, begin, end);
     }
 }
 
@@ -123,14 +122,16 @@ HWY_EXPORT(AdamWRange);
 HWY_EXPORT(SquaredNorm);
 
 void adamW(const Context& context, const AdamWArgs& args) {
-    if (args.parameter.dtype == DType::F64) return reference::adamW(context, args);
+    const float gradientScale = args.gradientScale.isPresent() ? *args.gradientScale.as<float>() : 1.0F;
+    if (args.tensors.empty() || !std::isfinite(gradientScale)) return;
+    if (args.tensors.front().parameter.dtype == DType::F64) return reference::adamW(context, args);
     const double beta1 = static_cast<double>(args.beta1);
     const double beta2 = static_cast<double>(args.beta2);
     const double learningRate = static_cast<double>(args.learningRate);
     const double correction1 = 1.0 - std::pow(beta1, static_cast<double>(args.step));
     const double correction2 = 1.0 - std::pow(beta2, static_cast<double>(args.step));
     const AdamWFactors factors{
-        .gradientScale = args.gradientScale.isPresent() ? *args.gradientScale.as<float>() : 1.0F,
+        .gradientScale = gradientScale,
         .beta1 = args.beta1,
         .oneMinusBeta1 = static_cast<float>(1.0 - beta1),
         .beta2 = args.beta2,
@@ -138,11 +139,13 @@ void adamW(const Context& context, const AdamWArgs& args) {
         .stepSize = static_cast<float>(learningRate / correction1),
         .rootScale = static_cast<float>(1.0 / std::sqrt(correction2)),
         .epsilon = args.epsilon,
-        .keep = static_cast<float>(1.0 - learningRate * static_cast<double>(args.weightDecay)),
     };
-    parallelFor(context, args.parameter.shape.count(), 4, [&](int64_t begin, int64_t end) {
-        HWY_DYNAMIC_DISPATCH(AdamWRange)(args, factors, begin, end);
-    });
+    for (const AdamWTensor& tensor : args.tensors) {
+        const auto kept = static_cast<float>(1.0 - learningRate * static_cast<double>(tensor.weightDecay));
+        parallelFor(context, tensor.parameter.shape.count(), 4, [&](int64_t begin, int64_t end) {
+            HWY_DYNAMIC_DISPATCH(AdamWRange)(tensor, factors, kept, begin, end);
+        });
+    }
 }
 
 void globalNorm(const Context& context, const GlobalNormArgs& args) {

@@ -22,6 +22,7 @@
 #include "kernels/row_norm.h"
 #include "kernels/rows.h"
 #include "kernels/runtime/dispatch.h"
+#include "kernels/step_summary.h"
 
 namespace wb::kernels {
 
@@ -70,7 +71,9 @@ struct OpTable {
     OpEntry<ColumnScaleBackwardArgs> columnScaleBackward{"column_scale_backward"};
     OpEntry<RowNormArgs> rowNorm{"row_norm"};
     OpEntry<LmHeadLossArgs> lmHeadLoss{"lm_head_loss"};
+    OpEntry<LossSumArgs> lossSum{"loss_sum"};
     OpEntry<GlobalNormArgs> globalNorm{"global_norm"};
+    OpEntry<StepSummaryArgs> stepSummary{"step_summary"};
     OpEntry<AdamWArgs> adamW{"adamw"};
     OpEntry<QuantizeArgs> quantize{"quantize"};
     OpEntry<DequantizeArgs> dequantize{"dequantize"};

@@ -6,6 +6,7 @@
 #include "kernels/optimizer.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
+#include "kernels/step_summary.h"
 
 #include "kernels/base/error.h"
 #include "kernels/base/float_formats.h"
@@ -330,13 +331,9 @@ TEST(AdamW, firstStepMovesByTheLearningRate) {
     std::array<float, 3> m{};
     std::array<float, 3> v{};
     const auto view = [](std::array<float, 3>& a) { return View{a.data(), DType::F32, {3}}; };
-    adamW(runtime.context(), {.parameter = view(w),
-                              .gradient = view(g),
-                              .m = view(m),
-                              .v = view(v),
-                              .learningRate = 0.1F,
-                              .weightDecay = 0.5F,
-                              .step = 1});
+    const std::array<AdamWTensor, 1> tensors{
+        {{.parameter = view(w), .gradient = view(g), .m = view(m), .v = view(v), .weightDecay = 0.5F}}};
+    adamW(runtime.context(), {.tensors = tensors, .learningRate = 0.1F, .step = 1});
     // m / (1 - beta1) is g and v / (1 - beta2) its square, so the step is lr * sign(g); decay takes lr * 0.5 * w.
     EXPECT_NEAR(w[0], 1.0F - 0.1F - 0.05F, 2e-6F);
     EXPECT_NEAR(w[1], -2.0F + 0.1F + 0.1F, 1e-6F);
@@ -351,14 +348,13 @@ TEST(AdamW, masterCopyKeepsSmallSteps) {
     float g = 1.0F;
     float m = 0;
     float v = 0;
+    const std::array<AdamWTensor, 1> tensors{{{.parameter = {&w, DType::BF16, {1}},
+                                               .master = {&master, DType::F32, {1}},
+                                               .gradient = {&g, DType::F32, {1}},
+                                               .m = {&m, DType::F32, {1}},
+                                               .v = {&v, DType::F32, {1}}}}};
     for (int step = 1; step <= 200; ++step) {
-        adamW(runtime.context(), {.parameter = {&w, DType::BF16, {1}},
-                                  .master = {&master, DType::F32, {1}},
-                                  .gradient = {&g, DType::F32, {1}},
-                                  .m = {&m, DType::F32, {1}},
-                                  .v = {&v, DType::F32, {1}},
-                                  .learningRate = 1e-4F,
-                                  .step = step});
+        adamW(runtime.context(), {.tensors = tensors, .learningRate = 1e-4F, .step = step});
     }
     EXPECT_NEAR(master, 0.98F, 1e-5F);
     EXPECT_EQ(w.bits, BFloat16(master).bits);
@@ -369,11 +365,49 @@ TEST(AdamW, refusesWhatWouldLoseTheTruth) {
     std::array<float, 1> f{};
     BFloat16 w;
     const View floats{f.data(), DType::F32, {1}};
-    AdamWArgs args{.parameter = {&w, DType::BF16, {1}}, .gradient = floats, .m = floats, .v = floats};
-    EXPECT_THROW(adamW(runtime.context(), args), Error) << "BF16 without master";
-    args.parameter = floats;
-    args.step = 0;
-    EXPECT_THROW(adamW(runtime.context(), args), Error) << "step 0";
+    std::array<AdamWTensor, 1> tensors{
+        {{.parameter = {&w, DType::BF16, {1}}, .gradient = floats, .m = floats, .v = floats}}};
+    EXPECT_THROW(adamW(runtime.context(), {.tensors = tensors}), Error) << "BF16 without master";
+    tensors[0].parameter = floats;
+    EXPECT_THROW(adamW(runtime.context(), {.tensors = tensors, .step = 0}), Error) << "step 0";
+}
+
+TEST(AdamW, aScaleThatIsNotFiniteLeavesEverythingAlone) {
+    Runtime runtime({.numThreads = 1});
+    for (const DType dtype : {DType::F32, DType::F64}) {
+        for (const float scale : {std::numeric_limits<float>::infinity(), kNan}) {
+            std::array<double, 4> memory{1, 2, 3, 4};
+            const std::array<double, 4> before = memory;
+            const auto view = [&](size_t i) { return View{&memory[i], dtype, {1}}; };
+            const std::array<AdamWTensor, 1> tensors{
+                {{.parameter = view(0), .gradient = view(1), .m = view(2), .v = view(3), .weightDecay = 0.5F}}};
+            float factor = scale;
+            adamW(runtime.context(),
+                  {.tensors = tensors, .gradientScale = {&factor, DType::F32, {1}}, .learningRate = 0.1F});
+            EXPECT_EQ(memory, before) << dtypeName(dtype) << scale;
+        }
+    }
+}
+
+TEST(StepSummary, saysByItsScaleThatAStepMustNotCount) {
+    Runtime runtime({.numThreads = 1});
+    const auto summary = [&](double lossSum, float norm, float clipNorm) {
+        std::array<float, kNumStepNumbers> out{};
+        stepSummary(runtime.context(), {.lossSum = {&lossSum, DType::F64, {1}},
+                                        .gradientNorm = {&norm, DType::F32, {1}},
+                                        .labelTokens = 4,
+                                        .clipNorm = clipNorm,
+                                        .out = {out.data(), DType::F32, {kNumStepNumbers}}});
+        return out;
+    };
+    EXPECT_EQ(summary(10, 3, 1.5F), (std::array{2.5F, 3.0F, 0.5F}));
+    EXPECT_EQ(summary(10, 3, 3.0F), (std::array{2.5F, 3.0F, 1.0F}));
+    EXPECT_EQ(summary(10, 3, 0.0F), (std::array{2.5F, 3.0F, 1.0F}));
+    EXPECT_EQ(summary(10, 0, 1.0F), (std::array{2.5F, 0.0F, 1.0F}));
+    const float infinity = std::numeric_limits<float>::infinity();
+    for (const float norm : {infinity, kNan}) EXPECT_TRUE(std::isnan(summary(10, norm, 1.0F)[kStepGradientScale]));
+    for (const double sum : {static_cast<double>(infinity), -static_cast<double>(infinity), static_cast<double>(kNan)})
+        EXPECT_TRUE(std::isnan(summary(sum, 3, 1.0F)[kStepGradientScale]));
 }
 
 TEST(GlobalNorm, overflowsNeitherInTheSquareNorHidesNan) {

@@ -18,6 +18,7 @@ DType dtypeOf(TensorKind kind, DType storage) {
         case TensorKind::Data: return storage;
         case TensorKind::Sums: return storage == DType::F64 ? DType::F64 : DType::F32;
         case TensorKind::Float: return DType::F32;
+        case TensorKind::Double: return DType::F64;
         case TensorKind::Index: return DType::I32;
         case TensorKind::Q8Tiles: return DType::Q8_0x16;
         case TensorKind::Q4Tiles: return DType::Q4_0x16;

@@ -124,6 +124,8 @@ TEST(CpuOpTable, isComplete) {
     EXPECT_NE(table.lmHeadLoss.run, nullptr);
     EXPECT_NE(table.globalNorm.run, nullptr);
     EXPECT_NE(table.adamW.run, nullptr);
+    EXPECT_NE(table.lossSum.run, nullptr);
+    EXPECT_NE(table.stepSummary.run, nullptr);
     EXPECT_NE(table.quantize.run, nullptr);
     EXPECT_NE(table.dequantize.run, nullptr);
 }

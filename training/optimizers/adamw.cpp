@@ -3,6 +3,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
+#include "kernels/step_summary.h"
 
 namespace wb::training {
 
@@ -23,7 +24,7 @@ AdamW::AdamW(const kernels::Context& context, std::vector<core::Parameter*> para
     }
     const DType normDtype = m_parameters.empty() ? DType::F32 : m_parameters.front()->gradient.dtype();
     m_norm = Tensor::zeros(context, normDtype, Shape{1}, MemoryOwner::Optimizer);
-    m_scale = Tensor::zeros(context, DType::F32, Shape{1}, MemoryOwner::Optimizer);
+    m_summary = Tensor::zeros(context, DType::F32, Shape{kernels::kNumStepNumbers}, MemoryOwner::Optimizer);
     refreshMasters();
 }
 
@@ -34,36 +35,43 @@ void AdamW::refreshMasters() {
     }
 }
 
-float AdamW::gradientNorm() {
+const Tensor& AdamW::summarize(const Tensor& lossSum, int64_t labelTokens) {
     std::vector<kernels::ConstView> gradients;
     gradients.reserve(m_parameters.size());
     for (core::Parameter* parameter : m_parameters) {
         gradients.push_back(core::gradientSum(m_context, *parameter).view());
     }
-    kernels::globalNorm(m_context, {.tensors = gradients, .out = m_norm.view()});
-    return core::toFloats(m_context, m_norm).front();
+    kernels::globalNorm(m_context, {.tensors = gradients, .out = m_norm.view(), .workspace = {}});
+    kernels::stepSummary(m_context, {.lossSum = lossSum.view(),
+                                     .gradientNorm = m_norm.view(),
+                                     .labelTokens = labelTokens,
+                                     .clipNorm = m_options.clipNorm,
+                                     .out = m_summary.view()});
+    return m_summary;
 }
 
-void AdamW::update(float learningRate, int64_t step, float gradientNorm) {
-    const bool clips = m_options.clipNorm > 0 && gradientNorm > m_options.clipNorm;
-    const float scale = clips ? m_options.clipNorm / gradientNorm : 1.0F;
-    core::assignFloats(m_context, m_scale, std::span(&scale, 1));
+void AdamW::update(float learningRate, int64_t step) {
+    std::vector<kernels::AdamWTensor> tensors;
+    tensors.reserve(m_parameters.size());
     for (size_t i = 0; i < m_parameters.size(); ++i) {
         core::Parameter& parameter = *m_parameters[i];
         const bool isMatrix = parameter.value.shape().rank() > 1;  // norms and biases are not decayed
-        kernels::adamW(m_context, {.parameter = parameter.value.view(),
-                                   .master = m_states[i].master.view(),
-                                   .gradient = parameter.gradient.view(),
-                                   .m = m_states[i].m.view(),
-                                   .v = m_states[i].v.view(),
-                                   .gradientScale = m_scale.view(),
-                                   .learningRate = learningRate,
-                                   .beta1 = m_options.beta1,
-                                   .beta2 = m_options.beta2,
-                                   .epsilon = m_options.epsilon,
-                                   .weightDecay = isMatrix ? m_options.weightDecay : 0.0F,
-                                   .step = step});
+        tensors.push_back({.parameter = parameter.value.view(),
+                           .master = m_states[i].master.view(),
+                           .gradient = parameter.gradient.view(),
+                           .m = m_states[i].m.view(),
+                           .v = m_states[i].v.view(),
+                           .weightDecay = isMatrix ? m_options.weightDecay : 0.0F});
     }
+    const Tensor scale = m_summary.rows(kernels::kStepGradientScale, kernels::kStepGradientScale + 1);
+    kernels::adamW(m_context, {.tensors = tensors,
+                               .gradientScale = scale.view(),
+                               .learningRate = learningRate,
+                               .beta1 = m_options.beta1,
+                               .beta2 = m_options.beta2,
+                               .epsilon = m_options.epsilon,
+                               .step = step,
+                               .workspace = {}});
 }
 
 void AdamW::clearGradients() {

@@ -25,10 +25,13 @@ public:
     // The parameters must be trainable. Masters are made from their values at the first step or by refreshMasters().
     AdamW(const kernels::Context& context, std::vector<core::Parameter*> parameters, AdamWOptions options);
 
-    // sqrt of the sum of squares of all gradients, read to the host.
-    float gradientNorm();
-    // One update from the accumulated gradients, clipped if `gradientNorm` exceeds the limit; `step` counts from 1.
-    void update(float learningRate, int64_t step, float gradientNorm);
+    // What the gradients and the losses so far make of the step, left on the device: [kernels::kNumStepNumbers] F32 as
+    // kernels::stepSummary says.
+    //   lossSum [1] F64, of labelTokens > 0 tokens
+    const core::Tensor& summarize(const core::Tensor& lossSum, int64_t labelTokens);
+    // One update from the accumulated gradients, clipped as the last summary says; where its loss or norm is not
+    // finite, nothing changes. `step` counts from 1.
+    void update(float learningRate, int64_t step);
     void clearGradients();
 
     // Copies BF16 parameters into their masters: after loading or initialising them.
@@ -49,8 +52,8 @@ private:
     std::vector<core::Parameter*> m_parameters;
     AdamWOptions m_options;
     std::vector<State> m_states;
-    core::Tensor m_norm;   // [1]
-    core::Tensor m_scale;  // [1] F32
+    core::Tensor m_norm;     // [1]
+    core::Tensor m_summary;  // [kNumStepNumbers] F32
 };
 
 }  // namespace wb::training

@@ -274,6 +274,7 @@ T atomicCAS(T* target, T expected, T value) {
     std::abort();
 }
 
+using std::isfinite;
 using std::max;
 using std::min;
 
