@@ -4,6 +4,7 @@
 #include "kernels/base/device.h"
 #include "kernels/runtime/allocator.h"
 #include "kernels/runtime/profiler.h"
+#include "kernels/runtime/step_recording.h"
 
 #include <cstdint>
 #include <memory>
@@ -23,7 +24,7 @@ struct PluginDevice {
 
 // What the shared object `whetbench_cuda` exports through its one C symbol `whetbenchPlugin`.
 struct PluginInterface {
-    static constexpr uint32_t kVersion = 2;
+    static constexpr uint32_t kVersion = 3;
 
     uint32_t version = 0;  // must equal kVersion
     const OpTable* (*ops)() = nullptr;
@@ -32,7 +33,8 @@ struct PluginInterface {
     MemorySource* (*makeMemorySource)(int index) = nullptr;  // ownership passes to the caller
     void* (*makeStream)(int index) = nullptr;                // throws Device
     void (*destroyStream)(void* stream) = nullptr;
-    DeviceTimer* (*makeTimer)(void* stream) = nullptr;  // ownership passes to the caller
+    DeviceTimer* (*makeTimer)(void* stream) = nullptr;        // ownership passes to the caller
+    StepRecording* (*makeRecording)(void* stream) = nullptr;  // likewise
 };
 
 struct PluginStatus {
