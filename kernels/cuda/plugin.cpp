@@ -2,6 +2,7 @@
 // The plugin's one symbol.
 #include "kernels/cuda/architectures.h"
 #include "kernels/cuda/device_timer.h"
+#include "kernels/cuda/graph_recording.h"
 #include "kernels/cuda/op_table_cuda.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/runtime/plugin_loader.h"
@@ -109,6 +110,7 @@ constexpr PluginInterface kPlugin{
     .makeStream = makeStream,
     .destroyStream = [](void* stream) { delete static_cast<Stream*>(stream); },
     .makeTimer = [](void* stream) -> DeviceTimer* { return new EventTimer(*static_cast<Stream*>(stream)); },
+    .makeRecording = [](void* stream) -> StepRecording* { return new GraphRecording(*static_cast<Stream*>(stream)); },
 };
 
 }  // namespace
