@@ -2,6 +2,7 @@
 #include "kernels/cuda/op_table_cuda.h"
 
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/graph_recording.h"
 #include "kernels/cuda/stream.h"
 
 namespace wb::kernels::cuda {
@@ -10,6 +11,7 @@ namespace {
 // The copy of pageable memory may still be under way when cudaMemcpyAsync returns; the source must not be needed then.
 void copyFromHost(const Context& context, void* target, const void* source, size_t bytes) {
     Stream& stream = streamOf(context);
+    if (stream.recording() != nullptr) return stream.recording()->copy(target, source, bytes);
     check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyHostToDevice, stream.handle()), "copying to the device");
     stream.synchronize();
 }
@@ -37,9 +39,15 @@ OpTable makeCudaOpTable() {
     table.cast.run = cast;
     table.dropout.run = dropout;
     table.attentionForwardFlash.run = attentionForwardFlash;
-    table.attentionBackwardFlash.run = attentionBackwardFlash;
-    table.attentionBackwardFlash.workspaceBytes = attentionBackwardFlashWorkspace;
-    table.linearForward = {table.linearForward.name, linearForward, linearForwardWorkspace};
+    set(table.attentionBackwardFlash, attentionBackwardFlash, attentionBackwardFlashWorkspace);
+    table.attentionForwardMath = {table.attentionForwardMath.name, attentionForwardMath, attentionForwardMathWorkspace};
+    table.attentionBackwardMath = {table.attentionBackwardMath.name, attentionBackwardMath,
+                                   attentionBackwardMathWorkspace};
+    table.attentionForwardMemoryEfficient = {table.attentionForwardMemoryEfficient.name,
+                                             attentionForwardMemoryEfficient, attentionForwardMemoryEfficientWorkspace};
+    table.attentionBackwardMemoryEfficient = {table.attentionBackwardMemoryEfficient.name,
+                                              attentionBackwardMemoryEfficient,
+                                              attentionBackwardMemoryEfficientWorkspace};
     table.activationForward.run = activationForward;
     table.activationBackward.run = activationBackward;
     table.gatedActivationForward.run = gatedActivationForward;
