@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/attention_flash.h"
 
-#include "kernels/cuda/attention_flash_backward_inl.h"
+#include "kernels/cuda/attention_flash_plan.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/stream.h"
 

@@ -52,7 +52,7 @@ struct FlashKeyTiles {
     static constexpr int kPasses = kHeadDim == 256 ? 2 : 1;
 };
 
-// From s = q k^T and dP to the gradients of one pair. value: of ScoreRule.
+// From s = q k^T and dP to the gradients of one pair.
 struct PairGradient {
     float p;
     float dScore;    // with respect to the score: the gradient of a bias

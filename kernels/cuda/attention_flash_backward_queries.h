@@ -88,7 +88,7 @@ struct FlashBackwardQueries {
 
     static __device__ Place placeOf(const FlashBackwardParams<T>& params, int tileOfBlock) {
         const AttentionTile tile = params.tiles[blockIdx.x / params.rule.numHeads];
-        const int thread = computedHere(static_cast<int>(threadIdx.x));
+        const int thread = static_cast<int>(threadIdx.x);
         return {tile.sequence, params.rule.mask, tile.first + tileOfBlock * kRows, thread / kWarpSize * kWarpRows,
                 thread % kWarpSize};
     }

@@ -12,8 +12,8 @@ inline constexpr float kLn2 = 0.6931471805599453F;
 // What of a bias a kernel is compiled for; ALiBi costs so little that it is decided at run time.
 enum class FlashBias { NoneOrAlibi, Table, Dense };
 
-// Scores of one query head. A score is value() * exponent in powers of two. Where scaling is all that happens, value()
-// is the dot product itself and the scale rides on the exponent.
+// Scores of one query head. A score is capped() + biasOf(), times `exponent` in powers of two. Where scaling is all
+// that happens (isPlain), it is the dot product itself, and the scale rides on the exponent.
 template <class T, FlashBias kBias>
 struct ScoreRule {
     AttentionBiasData bias;
@@ -40,7 +40,7 @@ struct ScoreRule {
     __device__ static float fastTanh(float x) {
         return 1.0F - __fdividef(2.0F, exp2Approximately(2.0F * kLog2E * x) + 1.0F);
     }
-    // The capped product, of which `value` is the biased one; the slope of the cap is 1 - (capped / softCap)^2.
+    // The scaled and capped product; the slope of the cap is 1 - (capped / softCap)^2.
     __device__ float capped(float product) const {
         const float scaled = product * scale;
         return softCap == 0.0F ? scaled : softCap * fastTanh(scaled * inverseCap);
