@@ -4,8 +4,9 @@
 //
 // The numbers of a group are small integers, exact as BF16: m16n8k16 multiplies them with x, and each group's sums are
 // scaled and added in F32. An x of more bits than BF16 is cut into two or three BF16 numbers whose sum it is, each
-// multiplied on its own. As in few_rows.cu terms may come in any order: lane (g, t) takes rows 2g and 2g + 1 of the
-// tile for `a` rows g and g + 8, and columns 4t .. 4t+3 and 16+4t .. 16+4t+3 of the group.
+// multiplied on its own. Levels of NF4 have 15 bits: two BF16 numbers, of which a BF16 x meets only the first, the
+// level rounded to its own precision. As in few_rows.cu terms may come in any order: lane (g, t) takes rows 2g and 2g +
+// 1 of the tile for `a` rows g and g + 8, and columns 4t .. 4t+3 and 16+4t .. 16+4t+3 of the group.
 #include "kernels/cuda/few_rows_sums.h"
 #include "kernels/cuda/quantized_blocks.h"
 #include "kernels/cuda/tiled_product.h"
@@ -71,9 +72,25 @@ __device__ inline GroupShare<Format> loadShare(const DeviceTiles<Format>& tiles,
         share.second[i] = bits.y;
     }
     const Pack<__half, 2> scales = loadPack<2>(tiles.scales(tile, group) + 2 * g);
-    share.firstScale = toFloat(scales.values[0]);
-    share.secondScale = toFloat(scales.values[1]);
+    share.firstScale = toFloat(scales.values[0]) * Format::kUnit;
+    share.secondScale = toFloat(scales.values[1]) * Format::kUnit;
     return share;
+}
+
+// Four columns: a part of the weight's numbers with every part of x.
+template <class T, class Format, int kPart, int kTiles>
+__device__ inline void multiplyPart(const GroupShare<Format>& share, int half,
+                                    const NumberPairs (&x)[kTiles][kParts<T>], float (&groupSums)[kTiles][4]) {
+    const NumberPairs first = Format::template numbers<kPart>(share.first, half);
+    const NumberPairs second = Format::template numbers<kPart>(share.second, half);
+    const uint32_t a[4] = {first.even, second.even, first.odd, second.odd};
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+#pragma unroll
+        for (int part = 0; part < kParts<T>; ++part) {
+            multiplyAdd<__nv_bfloat16>(groupSums[tile], a, x[tile][part].even, x[tile][part].odd);
+        }
+    }
 }
 
 template <class T, class Format, int kTiles>
@@ -82,18 +99,12 @@ __device__ inline void addGroup(const GroupShare<Format>& share, const T* const 
     float groupSums[kTiles][4] = {};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-        const NumberPairs first = Format::numbers(share.first, half);
-        const NumberPairs second = Format::numbers(share.second, half);
-        const uint32_t a[4] = {first.even, second.even, first.odd, second.odd};
+        NumberPairs x[kTiles][kParts<T>];
 #pragma unroll
-        for (int tile = 0; tile < kTiles; ++tile) {
-            NumberPairs parts[kParts<T>];
-            loadParts(xs[tile] + column + 16 * half, parts);
-#pragma unroll
-            for (int part = 0; part < kParts<T>; ++part) {
-                multiplyAdd<__nv_bfloat16>(groupSums[tile], a, parts[part].even, parts[part].odd);
-            }
-        }
+        for (int tile = 0; tile < kTiles; ++tile) loadParts(xs[tile] + column + 16 * half, x[tile]);
+        multiplyPart<T, Format, 0, kTiles>(share, half, x, groupSums);
+        if constexpr (Format::kParts > 1 && kParts < T >> 1)
+            multiplyPart<T, Format, 1, kTiles>(share, half, x, groupSums);
     }
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) {
@@ -106,8 +117,8 @@ __device__ inline void addGroup(const GroupShare<Format>& share, const T* const 
 
 template <class T, class Format, int kTiles>
 __global__ void __launch_bounds__(kThreads, 2) tiledFewRowsKernel(FewRowsProduct p) {
-    // Loads under way: 2 KiB a warp.
-    constexpr int kInFlight = 8 / Format::kDwordsOfLane;
+    // Loads under way: 2 KiB a warp, or 1 where x takes the registers.
+    constexpr int kInFlight = (kParts < T >> 1 ? 4 : 8) / Format::kDwordsOfLane;
     __shared__ Shares<kTiles> shares;
     const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
     const int warp = static_cast<int>(threadIdx.x) / kWarpSize;

@@ -31,19 +31,19 @@ __global__ void __launch_bounds__(kThreads) widenKernel(DeviceTiles<Format> tile
     if (row >= panel.rows) return;
     const int64_t tile = panel.firstRow / kRowsOfTile + row / kRowsOfTile;
     const int64_t source = panel.firstGroup + group;
-    const float scale = toFloat(tiles.scales(tile, source)[lane]);
+    const float scale = toFloat(tiles.scales(tile, source)[lane]) * Format::kUnit;
     uint32_t dwords[Format::kDwords];
 #pragma unroll
     for (int j = 0; j < Format::kDwords; ++j) dwords[j] = tiles.dwords(tile, source, j)[lane];
     T* target = out + (row * panel.groups + group) * kColumnsOfGroup;
 #pragma unroll
-    for (int i = 0; i < kColumnsOfGroup; i += kPackOf<T>) {
-        Pack<T, kPackOf<T>> pack;
+    for (int quad = 0; quad < kColumnsOfGroup / 4; ++quad) {
+        float numbers[4];
+        Format::widen(dwords, quad, numbers);
+        Pack<T, 4> pack;
 #pragma unroll
-        for (int j = 0; j < kPackOf<T>; ++j) {
-            pack.values[j] = fromFloat<T>(scale * Format::number(dwords, i + j));
-        }
-        storePack(target + i, pack);
+        for (int j = 0; j < 4; ++j) pack.values[j] = fromFloat<T>(scale * numbers[j]);
+        storePack(target + 4 * quad, pack);
     }
 }
 
