@@ -38,6 +38,8 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
+    table.attentionForwardFlash.run = attentionForwardFlash;
+    set(table.attentionBackwardFlash, attentionBackwardFlash, attentionBackwardFlashWorkspace);
     table.attentionForwardMath = {table.attentionForwardMath.name, attentionForwardMath, attentionForwardMathWorkspace};
     table.attentionBackwardMath = {table.attentionBackwardMath.name, attentionBackwardMath,
                                    attentionBackwardMathWorkspace};
@@ -81,6 +83,10 @@ OpTable makeCudaOpTable() {
     table.gatherRows.run = gatherRows;
     table.combineRows.run = combineRows;
     table.combineRowsBackwardWeights.run = combineRowsBackwardWeights;
+    table.adamW8bit.run = adamW8bit;
+    table.quantize.run = quantize;
+    table.dequantize.run = dequantize;
+    table.retile.run = retile;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

@@ -20,6 +20,8 @@ struct PluginDevice {
     Device device;
     std::string name;
     int64_t memoryBytes = 0;
+    int computeCapability = 0;  // 90 for 9.0
+    std::string reason;         // why this one cannot be used; empty if it can
 };
 
 // What the shared object `whetbench_cuda` exports through its one C symbol `whetbenchPlugin`.
@@ -28,7 +30,9 @@ struct PluginInterface {
 
     uint32_t version = 0;  // must equal kVersion
     const OpTable* (*ops)() = nullptr;
-    int (*deviceCount)() = nullptr;  // 0 when there is no usable device
+    int (*deviceCount)() = nullptr;          // 0 when there is none
+    std::string (*whyNoDevice)() = nullptr;  // what keeps deviceCount at 0; empty otherwise
+    std::string (*build)() = nullptr;        // "CUDA 13.0, compute 8.0, 9.0", for people
     bool (*describe)(int index, PluginDevice& out) = nullptr;
     MemorySource* (*makeMemorySource)(int index) = nullptr;  // ownership passes to the caller
     void* (*makeStream)(int index) = nullptr;                // throws Device
@@ -40,12 +44,17 @@ struct PluginInterface {
 struct PluginStatus {
     const PluginInterface* plugin = nullptr;  // null when not usable
     std::string reason;                       // why not, for `whet doctor` and the GUI
+    std::string file;                         // that was found; empty if there is none
+    std::string build;                        // what it was built for, for people; empty if it did not load
 };
 
 // Loads the plugin once per process: from WHETBENCH_PLUGIN_DIR, beside the executable, or ../lib of it. Thread-safe.
 const PluginStatus& cudaPlugin();
 
-// Usable accelerator devices, best first; empty without plugin or driver.
+// All devices that the plugin sees, those that cannot be used with the reason; empty without plugin or driver.
+std::vector<PluginDevice> pluginDevices();
+
+// Usable accelerator devices, best first.
 std::vector<PluginDevice> acceleratorDevices();
 
 }  // namespace wb::kernels
