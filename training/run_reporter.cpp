@@ -4,7 +4,7 @@
 #include "core/run/machine.h"
 #include "core/run/version.h"
 #include "kernels/base/error.h"
-#include "kernels/cpu/cpu_features.h"
+#include "kernels/runtime/plugin_loader.h"
 #include "training/trainer.h"
 
 #include <unistd.h>
@@ -88,7 +88,7 @@ void RunReporter::started(const TrainingSetup& setup, TuningModel& tuning, std::
     started.title = core::recipeTitle(setup.recipe);
     started.engineVersion = core::engineVersion();
     started.device = deviceName(m_runtime.context().device);
-    started.deviceName = kernels::cpu::cpuFeatures().model;
+    started.deviceName = kernels::deviceModel(m_runtime.context().device);
     started.host = hostName();
     started.pid = getpid();
     started.threads = m_runtime.context().numThreads;

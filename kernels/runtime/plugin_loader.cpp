@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/runtime/plugin_loader.h"
 
+#include "kernels/cpu/cpu_features.h"
 #include "kernels/runtime/cuda_libraries.h"
 
 #include <dlfcn.h>
@@ -103,6 +104,14 @@ std::vector<PluginDevice> acceleratorDevices() {
     std::vector<PluginDevice> devices = pluginDevices();
     std::erase_if(devices, [](const PluginDevice& device) { return !device.reason.empty(); });
     return devices;
+}
+
+std::string deviceModel(Device device) {
+    if (device.type != DeviceType::Cuda) return cpu::cpuFeatures().model;
+    for (const PluginDevice& found : pluginDevices()) {
+        if (found.device == device) return found.name;
+    }
+    return deviceName(device);
 }
 
 }  // namespace wb::kernels

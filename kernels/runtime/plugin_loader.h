@@ -57,4 +57,7 @@ std::vector<PluginDevice> pluginDevices();
 // Usable accelerator devices, best first.
 std::vector<PluginDevice> acceleratorDevices();
 
+// What the maker calls the device: "NVIDIA H200", for the processor its model.
+std::string deviceModel(Device device);
+
 }  // namespace wb::kernels
