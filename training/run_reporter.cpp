@@ -43,9 +43,9 @@ core::MemoryByOwner memoryByOwner(const kernels::BytesByOwner& bytes) {
             .workspace = of(kernels::MemoryOwner::Workspace)};
 }
 
-std::vector<core::KernelRow> kernelRows(kernels::Profiler& profiler) {
+std::vector<core::KernelRow> kernelRows(const std::vector<kernels::KernelSummary>& summary) {
     std::vector<core::KernelRow> rows;
-    for (const kernels::KernelSummary& sum : profiler.summary()) {
+    for (const kernels::KernelSummary& sum : summary) {
         rows.push_back({.name = sum.name,
                         .backend = sum.backend,
                         .reason = sum.reason,
@@ -134,6 +134,15 @@ void RunReporter::sample(int64_t step, size_t index, const GeneratedSample& samp
         core::SampleMade{step, static_cast<int64_t>(index), sample.prompt.prompt, sample.text, sample.prompt.expected});
 }
 
+bool RunReporter::takesProfile() {
+    if (!m_runtime.profiler().hasDeviceTimer()) return true;
+    const auto now = Clock::now();
+    const bool isFirst = !m_lastProfile;
+    if (!isFirst && now - *m_lastProfile < kKernelsInterval) return false;
+    m_lastProfile = isFirst ? now - kKernelsInterval : now;
+    return !isFirst;
+}
+
 void RunReporter::kernels(int64_t step) {
     const auto now = Clock::now();
     if (now - m_lastKernels < kKernelsInterval) return;
@@ -142,8 +151,10 @@ void RunReporter::kernels(int64_t step) {
 }
 
 void RunReporter::writeKernels(int64_t step) {
-    const double seconds = std::chrono::duration<double>(Clock::now() - m_start).count();
-    write(core::KernelsReported{step, seconds, kernelRows(m_runtime.profiler())});
+    const double seconds = m_runtime.profiler().hasDeviceTimer()
+                               ? m_profiledSeconds
+                               : std::chrono::duration<double>(Clock::now() - m_start).count();
+    write(core::KernelsReported{step, seconds, kernelRows(m_runtime.profiler().summarySoFar())});
     if (!m_telemetry) return;
     core::GpuSnapshot gpu = m_telemetry->latest();
     if (!gpu.gpus.empty()) write(core::GpuMeasured{step, std::move(gpu.gpus)});

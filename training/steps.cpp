@@ -63,28 +63,51 @@ int64_t countCorrect(const kernels::Context& context, const Tensor& predictions,
 
 }  // namespace
 
-StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& plan, const StepOptions& options) {
+StepQueue::StepQueue(TuningModel& tuning) : m_tuning(tuning) {
+    for (size_t i = 0; i < kCapacity; ++i) {
+        m_slots.push_back({core::HostCopy(tuning.context(), kernels::kNumStepNumbers * sizeof(float)), {}});
+    }
+}
+
+void StepQueue::start(const SequenceSet& set, const StepPlan& plan, const StepOptions& options) {
+    WB_CHECK(unfinished() < kCapacity, "older steps are finished first");
     // Draws of step s start at s * 2^40: no two steps share a draw, and a resumed step repeats its own.
     core::RandomStream dropout{options.dropoutSeed, static_cast<uint64_t>(options.step) << 40};
     const float gradScale = 1.0F / static_cast<float>(std::max<int64_t>(plan.labelTokens, 1));
-    const kernels::Context& context = tuning.context();
+    const kernels::Context& context = m_tuning.context();
     const Tensor lossSum = makeLossSum(context);
     StepResult result;
     for (const MicroBatch& micro : plan.microBatches) {
         const PackedBatch batch = set.pack(micro.examples);
-        runMicroBatch(tuning, batch, gradScale, dropout, lossSum);
+        runMicroBatch(m_tuning, batch, gradScale, dropout, lossSum);
         result.tokens += batch.tokens();
         result.labelTokens += batch.labelTokens;
     }
-    const Tensor& summary = tuning.optimizer().summarize(lossSum, std::max<int64_t>(result.labelTokens, 1));
-    tuning.optimizer().update(options.learningRate, options.step);
-    if (tuning.adapter() != nullptr) tuning.adapter()->refresh(context);
-    tuning.optimizer().clearGradients();
-    const std::vector<float> numbers = core::toFloats(context, summary);
+    AdamW& optimizer = m_tuning.optimizer();
+    const Tensor& summary = optimizer.summarize(lossSum, std::max<int64_t>(result.labelTokens, 1));
+    Slot& slot = m_slots[m_started++ % kCapacity];
+    slot.result = result;
+    slot.numbers.start(summary);
+    optimizer.update(options.learningRate, options.step);
+    if (m_tuning.adapter() != nullptr) m_tuning.adapter()->refresh(context);
+    optimizer.clearGradients();
+}
+
+StepResult StepQueue::finish() {
+    WB_CHECK(unfinished() > 0, "a step was started");
+    Slot& slot = m_slots[m_finished++ % kCapacity];
+    StepResult result = slot.result;
+    const std::span<const float> numbers = slot.numbers.wait<float>();
     result.loss = numbers[kernels::kStepLoss];
     result.gradNorm = numbers[kernels::kStepGradientNorm];
     result.wasApplied = std::isfinite(result.loss) && std::isfinite(result.gradNorm);
     return result;
+}
+
+StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& plan, const StepOptions& options) {
+    StepQueue queue(tuning);
+    queue.start(set, plan, options);
+    return queue.finish();
 }
 
 EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& context, int32_t adapter,

@@ -2,16 +2,15 @@
 #include "kernels/cuda/op_table_cuda.h"
 
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/host_read.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/upload_ring.h"
 
 namespace wb::kernels::cuda {
 namespace {
 
-// The copy of pageable memory may still be under way when cudaMemcpyAsync returns; the source must not be needed then.
 void copyFromHost(const Context& context, void* target, const void* source, size_t bytes) {
-    Stream& stream = streamOf(context);
-    check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyHostToDevice, stream.handle()), "copying to the device");
-    stream.synchronize();
+    streamOf(context).uploads().send(target, source, bytes);
 }
 
 void copyToHost(const Context& context, void* target, const void* source, size_t bytes) {
@@ -40,6 +39,9 @@ OpTable makeCudaOpTable() {
     table.adamW.run = adamW;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
+    table.makeHostRead = [](const Context& context, size_t capacity) -> HostRead* {
+        return new DeviceRead(streamOf(context), capacity);
+    };
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };
     return table;
 }

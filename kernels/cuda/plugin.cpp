@@ -3,6 +3,7 @@
 #include "kernels/cuda/device_timer.h"
 #include "kernels/cuda/op_table_cuda.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/upload_ring.h"
 #include "kernels/runtime/plugin_loader.h"
 
 namespace wb::kernels::cuda {
@@ -41,11 +42,21 @@ bool describe(int index, PluginDevice& out) {
     return true;
 }
 
+int64_t freeMemoryBytes(int index) {
+    size_t free = 0;
+    size_t total = 0;
+    check(cudaSetDevice(index), "choosing the device");
+    check(cudaMemGetInfo(&free, &total), "asking for free memory");
+    return static_cast<int64_t>(free);
+}
+
 constexpr PluginInterface kPlugin{
     .version = PluginInterface::kVersion,
     .ops = [] { return &cudaOpTable(); },
     .deviceCount = deviceCount,
     .describe = describe,
+    .freeMemoryBytes = freeMemoryBytes,
+    .streamBytes = static_cast<int64_t>(UploadRing::kBytes),
     .makeMemorySource = [](int index) -> MemorySource* { return new CudaMemorySource(index); },
     .makeStream = [](int index) -> void* { return new Stream(index); },
     .destroyStream = [](void* stream) { delete static_cast<Stream*>(stream); },

@@ -23,12 +23,15 @@ struct PluginDevice {
 
 // What the shared object `whetbench_cuda` exports through its one C symbol `whetbenchPlugin`.
 struct PluginInterface {
-    static constexpr uint32_t kVersion = 2;
+    static constexpr uint32_t kVersion = 3;
 
     uint32_t version = 0;  // must equal kVersion
     const OpTable* (*ops)() = nullptr;
     int (*deviceCount)() = nullptr;  // 0 when there is no usable device
     bool (*describe)(int index, PluginDevice& out) = nullptr;
+    // Bytes that this process could still take on the device now.
+    int64_t (*freeMemoryBytes)(int index) = nullptr;
+    int64_t streamBytes = 0;  // what a stream takes of that for itself, besides the allocator's
     MemorySource* (*makeMemorySource)(int index) = nullptr;  // ownership passes to the caller
     void* (*makeStream)(int index) = nullptr;                // throws Device
     void (*destroyStream)(void* stream) = nullptr;
@@ -42,6 +45,13 @@ struct PluginStatus {
 
 // Loads the plugin once per process: from WHETBENCH_PLUGIN_DIR, beside the executable, or ../lib of it. Thread-safe.
 const PluginStatus& cudaPlugin();
+
+// The plugin, for a device that exists. Throws Unsupported with the reason, InvalidArgument for an index too high.
+const PluginInterface& requirePlugin(Device device);
+
+// Bytes that a new runtime on this CUDA device could allocate now. Throws Unsupported if the device cannot be used
+// here.
+int64_t availableDeviceMemory(Device device);
 
 // Usable accelerator devices, best first; empty without plugin or driver.
 std::vector<PluginDevice> acceleratorDevices();

@@ -12,19 +12,6 @@
 namespace wb::kernels {
 namespace {
 
-const PluginInterface& requirePlugin(Device device) {
-    const PluginStatus& status = cudaPlugin();
-    if (status.plugin == nullptr) {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("device {} cannot be used: {}; use --device cpu", deviceName(device), status.reason)};
-    }
-    if (device.index >= status.plugin->deviceCount()) {
-        throw Error{ErrorCode::InvalidArgument, fmt::format("device {} does not exist; this machine has {} GPU(s)",
-                                                            deviceName(device), status.plugin->deviceCount())};
-    }
-    return *status.plugin;
-}
-
 std::unique_ptr<MemorySource> memorySourceOf(Device device) {
     switch (device.type) {
         case DeviceType::Cpu: return makeCpuMemorySource();
@@ -64,6 +51,11 @@ Runtime::Runtime(const RuntimeOptions& options)
     }
     // oneDNN and our kernels share this one team.
     omp_set_num_threads(m_context.numThreads);
+}
+
+int64_t Runtime::heldBytes() const {
+    const int64_t streamBytes = m_context.stream == nullptr ? 0 : requirePlugin(m_context.device).streamBytes;
+    return m_allocator.stats().reservedBytes + streamBytes;
 }
 
 Runtime::~Runtime() {
