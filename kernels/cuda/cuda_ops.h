@@ -5,6 +5,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/linear.h"
 #include "kernels/linear_group.h"
+#include "kernels/lm_head_loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/step_summary.h"
 
@@ -24,6 +25,8 @@ void linearBackwardInput(const Context& context, const LinearBackwardInputArgs& 
 size_t linearBackwardInputWorkspace(const Context& context, const LinearBackwardInputArgs& args);
 void linearBackwardWeight(const Context& context, const LinearBackwardWeightArgs& args);
 size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwardWeightArgs& args);
+void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
+size_t lmHeadLossWorkspace(const Context& context, const LmHeadLossArgs& args);
 void lossSum(const Context& context, const LossSumArgs& args);
 size_t globalNormWorkspace(const Context& context, const GlobalNormArgs& args);
 void globalNorm(const Context& context, const GlobalNormArgs& args);

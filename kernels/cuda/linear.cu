@@ -64,12 +64,6 @@ FewRowsProduct fewRowsProduct(const ConstView& x, const ConstView& weight, const
             .isWide = out.dtype == DType::F32};
 }
 
-void requireElements(const char* op, const ConstView& weight) {
-    if (!isTiled(weight.dtype)) return;
-    throw Error{ErrorCode::Unsupported,
-                std::string("op '") + op + "' has no weight of " + dtypeName(weight.dtype) + " on CUDA"};
-}
-
 // Where the sums of dBias keep their partial ones, behind the scratch of the product.
 size_t gemmPart(const LinearBackwardWeightArgs& args) {
     return alignedBytes(gemmWorkspaceBytes(args.dOut.shape[1], args.x.shape[1]));

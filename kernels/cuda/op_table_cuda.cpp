@@ -32,6 +32,7 @@ OpTable makeCudaOpTable() {
     table.linearGroup.run = linearGroup;
     table.linearBackwardInput = {table.linearBackwardInput.name, linearBackwardInput, linearBackwardInputWorkspace};
     table.linearBackwardWeight = {table.linearBackwardWeight.name, linearBackwardWeight, linearBackwardWeightWorkspace};
+    table.lmHeadLoss = {table.lmHeadLoss.name, lmHeadLoss, lmHeadLossWorkspace};
     table.lossSum.run = lossSum;
     table.globalNorm.run = globalNorm;
     table.globalNorm.workspaceBytes = globalNormWorkspace;
