@@ -114,7 +114,8 @@ struct PagedAttentionArgs {
     std::span<const int32_t> keyLengths;
     std::span<const int32_t> blockTables;
     int32_t maxBlocks = 0;
-    View out;  // [Tq, Hq, D]
+    int32_t maxKeyLength = 0;  // no sequence sees more keys, also where a recorded call runs again; 0: longest of now
+    View out;                  // [Tq, Hq, D]
     AttentionOptions options;
     View workspace;  // scratch, set by dispatch
 };

@@ -2,11 +2,24 @@
 // The entries of the CUDA op table. Arguments were checked by the public function of the op (kernels/<op>.cpp).
 #pragma once
 
+#include "kernels/activation.h"
+#include "kernels/attention.h"
+#include "kernels/column_scale.h"
+#include "kernels/columns.h"
+#include "kernels/distance_table.h"
 #include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/expert_routing.h"
+#include "kernels/gated_activation.h"
+#include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/linear_group.h"
 #include "kernels/lm_head_loss.h"
 #include "kernels/optimizer.h"
+#include "kernels/rms_norm.h"
+#include "kernels/rotary.h"
+#include "kernels/row_norm.h"
+#include "kernels/rows.h"
 #include "kernels/step_summary.h"
 
 namespace wb::kernels::cuda {
@@ -18,6 +31,54 @@ void fill(const Context& context, const FillArgs& args);
 void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
 
+void activationForward(const Context& context, const ActivationForwardArgs& args);
+void activationBackward(const Context& context, const ActivationBackwardArgs& args);
+
+void gatedActivationForward(const Context& context, const GatedActivationForwardArgs& args);
+void gatedActivationBackward(const Context& context, const GatedActivationBackwardArgs& args);
+
+void columnScaleForward(const Context& context, const ColumnScaleForwardArgs& args);
+void columnScaleBackward(const Context& context, const ColumnScaleBackwardArgs& args);
+
+void gatherColumns(const Context& context, const GatherColumnsArgs& args);
+void scatterAddColumns(const Context& context, const ScatterAddColumnsArgs& args);
+
+void distanceTableForward(const Context& context, const DistanceTableForwardArgs& args);
+void distanceTableBackward(const Context& context, const DistanceTableBackwardArgs& args);
+
+void embeddingForward(const Context& context, const EmbeddingForwardArgs& args);
+void embeddingBackward(const Context& context, const EmbeddingBackwardArgs& args);
+
+void routeExpertsForward(const Context& context, const RouteExpertsForwardArgs& args);
+void routeExpertsBackward(const Context& context, const RouteExpertsBackwardArgs& args);
+
+void layerNormForward(const Context& context, const LayerNormForwardArgs& args);
+void layerNormBackward(const Context& context, const LayerNormBackwardArgs& args);
+
+void rmsNormForward(const Context& context, const RmsNormForwardArgs& args);
+void rmsNormBackward(const Context& context, const RmsNormBackwardArgs& args);
+
+void globalNorm(const Context& context, const GlobalNormArgs& args);
+void adamW(const Context& context, const AdamWArgs& args);
+
+void rotary(const Context& context, const RotaryArgs& args);
+
+void rowNorm(const Context& context, const RowNormArgs& args);
+
+void gatherRows(const Context& context, const GatherRowsArgs& args);
+void combineRows(const Context& context, const CombineRowsArgs& args);
+void combineRowsBackwardWeights(const Context& context, const CombineRowsBackwardWeightsArgs& args);
+
+// Bytes of scratch.
+size_t columnScaleBackwardWorkspace(const Context& context, const ColumnScaleBackwardArgs& args);
+size_t embeddingBackwardWorkspace(const Context& context, const EmbeddingBackwardArgs& args);
+size_t layerNormBackwardWorkspace(const Context& context, const LayerNormBackwardArgs& args);
+size_t rmsNormBackwardWorkspace(const Context& context, const RmsNormBackwardArgs& args);
+size_t globalNormWorkspace(const Context& context, const GlobalNormArgs& args);
+
+void kvCacheStore(const Context& context, const KvCacheStoreArgs& args);
+void pagedAttention(const Context& context, const PagedAttentionArgs& args);
+size_t pagedAttentionWorkspace(const Context& context, const PagedAttentionArgs& args);
 void linearForward(const Context& context, const LinearForwardArgs& args);
 size_t linearForwardWorkspace(const Context& context, const LinearForwardArgs& args);
 void linearGroup(const Context& context, const LinearGroupArgs& args);
@@ -28,9 +89,6 @@ size_t linearBackwardWeightWorkspace(const Context& context, const LinearBackwar
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
 size_t lmHeadLossWorkspace(const Context& context, const LmHeadLossArgs& args);
 void lossSum(const Context& context, const LossSumArgs& args);
-size_t globalNormWorkspace(const Context& context, const GlobalNormArgs& args);
-void globalNorm(const Context& context, const GlobalNormArgs& args);
 void stepSummary(const Context& context, const StepSummaryArgs& args);
-void adamW(const Context& context, const AdamWArgs& args);
 
 }  // namespace wb::kernels::cuda

@@ -19,6 +19,13 @@ void copyToHost(const Context& context, void* target, const void* source, size_t
     stream.synchronize();
 }
 
+template <class Args>
+void set(OpEntry<Args>& entry, void (*run)(const Context&, const Args&),
+         size_t (*workspaceBytes)(const Context&, const Args&)) {
+    entry.run = run;
+    entry.workspaceBytes = workspaceBytes;
+}
+
 OpTable makeCudaOpTable() {
     OpTable table;
     table.device = DeviceType::Cuda;
@@ -28,16 +35,41 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
-    table.linearForward = {table.linearForward.name, linearForward, linearForwardWorkspace};
+    table.activationForward.run = activationForward;
+    table.activationBackward.run = activationBackward;
+    table.gatedActivationForward.run = gatedActivationForward;
+    table.gatedActivationBackward.run = gatedActivationBackward;
+    table.columnScaleForward.run = columnScaleForward;
+    set(table.columnScaleBackward, columnScaleBackward, columnScaleBackwardWorkspace);
+    table.gatherColumns.run = gatherColumns;
+    table.scatterAddColumns.run = scatterAddColumns;
+    table.distanceTableForward.run = distanceTableForward;
+    table.distanceTableBackward.run = distanceTableBackward;
+    table.embeddingForward.run = embeddingForward;
+    set(table.embeddingBackward, embeddingBackward, embeddingBackwardWorkspace);
+    table.routeExpertsForward.run = routeExpertsForward;
+    table.routeExpertsBackward.run = routeExpertsBackward;
+    table.layerNormForward.run = layerNormForward;
+    set(table.layerNormBackward, layerNormBackward, layerNormBackwardWorkspace);
+    table.rmsNormForward.run = rmsNormForward;
+    set(table.rmsNormBackward, rmsNormBackward, rmsNormBackwardWorkspace);
+    set(table.globalNorm, globalNorm, globalNormWorkspace);
+    table.kvCacheStore.run = kvCacheStore;
+    table.pagedAttention.run = pagedAttention;
+    table.pagedAttention.workspaceBytes = pagedAttentionWorkspace;
+    set(table.linearForward, linearForward, linearForwardWorkspace);
     table.linearGroup.run = linearGroup;
-    table.linearBackwardInput = {table.linearBackwardInput.name, linearBackwardInput, linearBackwardInputWorkspace};
-    table.linearBackwardWeight = {table.linearBackwardWeight.name, linearBackwardWeight, linearBackwardWeightWorkspace};
-    table.lmHeadLoss = {table.lmHeadLoss.name, lmHeadLoss, lmHeadLossWorkspace};
+    set(table.linearBackwardInput, linearBackwardInput, linearBackwardInputWorkspace);
+    set(table.linearBackwardWeight, linearBackwardWeight, linearBackwardWeightWorkspace);
+    set(table.lmHeadLoss, lmHeadLoss, lmHeadLossWorkspace);
     table.lossSum.run = lossSum;
-    table.globalNorm.run = globalNorm;
-    table.globalNorm.workspaceBytes = globalNormWorkspace;
     table.stepSummary.run = stepSummary;
     table.adamW.run = adamW;
+    table.rotary.run = rotary;
+    table.rowNorm.run = rowNorm;
+    table.gatherRows.run = gatherRows;
+    table.combineRows.run = combineRows;
+    table.combineRowsBackwardWeights.run = combineRowsBackwardWeights;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.makeHostRead = [](const Context& context, size_t capacity) -> HostRead* {

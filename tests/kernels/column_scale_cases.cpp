@@ -45,7 +45,7 @@ OpCase scaledCase(int64_t rows, int64_t columns, TensorRole role, TensorKind out
 
 std::vector<OpCase> columnScaleCases() {
     std::vector<OpCase> cases;
-    for (const auto& [rows, columns] : {std::pair{1, 1}, {3, 5}, {7, 33}, {4, 64}, {0, 8}, {130, 257}}) {
+    for (const auto& [rows, columns] : {std::pair{1, 1}, {3, 5}, {7, 33}, {4, 64}, {0, 8}, {130, 257}, {300, 1032}}) {
         cases.push_back(scaledCase(rows, columns, TensorRole::Output, TensorKind::Data));
         cases.push_back(scaledCase(rows, columns, TensorRole::Accumulated, TensorKind::Data));
         cases.push_back(scaledCase(rows, columns, TensorRole::Output, TensorKind::Sums));

@@ -41,6 +41,8 @@ std::vector<OpCase> columnsCases() {
         columnsCase("repeated", 3, 9, {4, 4, 2}, 3),
         columnsCase("none", 3, 6, {}, 2),
         columnsCase("empty", 0, 6, {1}, 2),
+        columnsCase("packed", 6, 96, {64, 0, 32}, 24),
+        columnsCase("packed_repeated", 3, 96, {64, 0, 32, 40, 0}, 24),
         columnsCase("wide", 130, 300, {0, 100, 200}, 70),
     };
 }

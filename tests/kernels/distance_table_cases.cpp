@@ -31,12 +31,19 @@ OpCase tableCase(int64_t buckets, int64_t heads, const std::vector<int32_t>& buc
     return c;
 }
 
+std::vector<int32_t> manyDistances(int32_t count, int32_t buckets) {
+    std::vector<int32_t> bucketOfDistance;
+    for (int32_t n = 0; n < count; ++n) bucketOfDistance.push_back(n * 7 % buckets);
+    return bucketOfDistance;
+}
+
 }  // namespace
 
 std::vector<OpCase> distanceTableCases() {
     return {
-        tableCase(1, 1, {0}), tableCase(4, 3, {3, 3, 2, 1, 0, 1, 1}),  // bucket 3 twice at one end, all of them used
-        tableCase(6, 5, {5, 0, 0, 0, 2}),                              // some buckets by nobody
+        tableCase(6, 5, manyDistances(200, 6)), tableCase(1, 1, {0}),
+        tableCase(4, 3, {3, 3, 2, 1, 0, 1, 1}),  // bucket 3 twice at one end, all of them used
+        tableCase(6, 5, {5, 0, 0, 0, 2}),        // some buckets by nobody
     };
 }
 

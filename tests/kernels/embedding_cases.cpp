@@ -52,7 +52,9 @@ std::vector<OpCase> embeddingCases() {
                               embeddingCase(9, 4, 33, 2.5F),
                               embeddingCase(0, 4, 8, 1.0F),
                               embeddingCase(70, 11, 130, 0.5F),
-                              embeddingCase(300, 40, 257, 1.0F)};
+                              embeddingCase(300, 40, 257, 1.0F),
+                              embeddingCase(3000, 50, 16, 1.0F),  // rows that many tokens share
+                              embeddingCase(2500, 9000, 24, 1.5F)};
     cases.push_back(embeddingCase(2048, 8192, 512, 1.0F));
     cases.back().isBenchmark = true;
     return cases;

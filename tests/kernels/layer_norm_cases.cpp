@@ -90,6 +90,13 @@ std::vector<OpCase> layerNormCases() {
         cases.push_back(layerNormCase(4, 64, v));
         cases.push_back(layerNormCase(0, 8, v));
         cases.push_back(layerNormCase(130, 257, v));
+        // Rows in packs: several to a warp, several warps to one, and too long for registers.
+        cases.push_back(layerNormCase(300, 24, v));
+        cases.push_back(layerNormCase(40, 512, v));
+        cases.push_back(layerNormCase(3, 2080, v));
+        cases.push_back(layerNormCase(2, 8192, v));
+        cases.push_back(layerNormCase(2, 16384, v));
+        cases.push_back(layerNormCase(2, 16400, v));
         cases.push_back(layerNormCase(2048, 512, v));
         cases.back().isBenchmark = true;
     }
@@ -98,6 +105,10 @@ std::vector<OpCase> layerNormCases() {
     cases.push_back(layerNormCase(5, 19, {.name = "_frozen", .trainsWeight = false, .trainsBias = false}));
     cases.push_back(layerNormCase(5, 19, {.name = "_frozen_weight", .trainsWeight = false}));
     cases.push_back(layerNormCase(5, 19, {.name = "_frozen_bias", .trainsBias = false}));
+    cases.push_back(layerNormCase(9, 64, {.name = "_no_bias", .hasBias = false}));
+    cases.push_back(layerNormCase(9, 64, {.name = "_frozen", .trainsWeight = false, .trainsBias = false}));
+    cases.push_back(layerNormCase(9, 64, {.name = "_frozen_weight", .trainsWeight = false}));
+    cases.push_back(layerNormCase(9, 64, {.name = "_frozen_bias", .trainsBias = false}));
     // Far from zero a difference of mean squares would have lost its digits.
     cases.push_back(layerNormCase(6, 70, {.name = "_far", .low = 1000, .high = 1024, .conditioning = 300}));
     cases.back().storages = {DType::F32};

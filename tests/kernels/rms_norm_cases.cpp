@@ -71,6 +71,13 @@ std::vector<OpCase> rmsNormCases() {
         cases.push_back(rmsNormCase(0, 8, residual));
         cases.push_back(rmsNormCase(130, 257, residual));
         cases.push_back(rmsNormCase(5, 19, residual, 1.0F));
+        // Rows in packs: several to a warp, several warps to one, and too long for registers.
+        cases.push_back(rmsNormCase(300, 24, residual));
+        cases.push_back(rmsNormCase(40, 512, residual));
+        cases.push_back(rmsNormCase(3, 2080, residual));
+        cases.push_back(rmsNormCase(2, 8192, residual));
+        cases.push_back(rmsNormCase(2, 16384, residual));
+        cases.push_back(rmsNormCase(2, 16400, residual));
         cases.push_back(rmsNormCase(2048, 512, residual));
         cases.back().isBenchmark = true;
     }

@@ -119,6 +119,8 @@ std::vector<OpCase> rowsCases() {
         cases.push_back(gatherCase(6, 19, copies));
         cases.push_back(gatherCase(0, 4, copies));
         cases.push_back(gatherCase(70, 130, copies));
+        cases.push_back(gatherCase(9, 64, copies));
+        cases.push_back(combineCase(9, 64, copies, TensorKind::Sums));
         cases.push_back(combineCase(1, 1, copies, TensorKind::Sums));
         cases.push_back(combineCase(6, 19, copies, TensorKind::Sums));
         cases.push_back(combineCase(0, 4, copies, TensorKind::Sums));
