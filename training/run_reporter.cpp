@@ -5,6 +5,7 @@
 #include "core/run/version.h"
 #include "kernels/base/error.h"
 #include "kernels/cpu/cpu_features.h"
+#include "kernels/runtime/plugin_loader.h"
 #include "training/trainer.h"
 
 #include <unistd.h>
@@ -15,6 +16,13 @@ namespace wb::training {
 namespace {
 
 constexpr auto kKernelsInterval = std::chrono::seconds(1);
+
+std::string modelNameOf(Device device) {
+    for (const kernels::PluginDevice& gpu : kernels::acceleratorDevices()) {
+        if (gpu.device == device) return gpu.name;
+    }
+    return kernels::cpu::cpuFeatures().model;
+}
 
 std::string hostName() {
     std::array<char, 256> name{};
@@ -88,7 +96,7 @@ void RunReporter::started(const TrainingSetup& setup, TuningModel& tuning, std::
     started.title = core::recipeTitle(setup.recipe);
     started.engineVersion = core::engineVersion();
     started.device = deviceName(m_runtime.context().device);
-    started.deviceName = kernels::cpu::cpuFeatures().model;
+    started.deviceName = modelNameOf(m_runtime.context().device);
     started.host = hostName();
     started.pid = getpid();
     started.threads = m_runtime.context().numThreads;
