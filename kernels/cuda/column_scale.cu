@@ -62,7 +62,7 @@ void addSums(const Context& context, const ColumnScaleBackwardArgs& args, const 
     const int64_t rows = args.dOut.shape[0];
     const int64_t columns = args.dOut.shape[1];
     const GradientTerm<T> term{args.dOut.as<T>(), x, columns};
-    addColumnSums<kPackOf<T>>(context, rows, columns, canPack<T>(columns, term.dOut, x), term, stripsOf(rows),
+    addColumnSums<kPackOf<T>>(context, rows, columns, canPack<T>(columns, term.dOut, x), term, stripsOf(rows, columns),
                               args.workspace.as<float>(), out.as<float>());
 }
 
@@ -98,7 +98,8 @@ void columnScaleBackward(const Context& context, const ColumnScaleBackwardArgs& 
 
 size_t columnScaleBackwardWorkspace(const Context& /*context*/, const ColumnScaleBackwardArgs& args) {
     if (!args.dGain.isPresent() && !args.dBias.isPresent()) return 0;
-    return static_cast<size_t>(stripsOf(args.dOut.shape[0]) * args.dOut.shape[1]) * sizeof(float);
+    const int64_t columns = args.dOut.shape[1];
+    return static_cast<size_t>(stripsOf(args.dOut.shape[0], columns) * columns) * sizeof(float);
 }
 
 }  // namespace wb::kernels::cuda

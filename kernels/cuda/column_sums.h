@@ -10,19 +10,19 @@
 
 namespace wb::kernels::cuda {
 
-// Enough strips to fill a large device; more would cost more in partial sums than they gain.
-inline constexpr int64_t kMaxStrips = 264;
-inline constexpr int64_t kMinStripRows = 8;
+inline constexpr int kSumColumns = 32;  // packs of columns a block covers
+inline constexpr int kSumRows = 8;      // rows it takes at a time
 
-inline int64_t stripsOf(int64_t rows) {
-    return std::clamp<int64_t>(rows / kMinStripRows, 1, kMaxStrips);
+// Enough strips to fill a large device with their blocks; more would only cost more partial sums.
+inline int64_t stripsOf(int64_t rows, int64_t columns) {
+    constexpr int64_t kWantedBlocks = 528;
+    constexpr int64_t kBlockColumns = 8 * kSumColumns;
+    const int64_t across = std::max<int64_t>(1, (columns + kBlockColumns - 1) / kBlockColumns);
+    return std::clamp<int64_t>(std::min(kWantedBlocks / across, rows / kSumRows), 1, kWantedBlocks);
 }
 
 // out[c] += sum over p of partials[p, c], in the order of p within fixed groups.  partials [count, columns].
 void addPartialSums(const Context& context, const float* partials, int64_t count, int64_t columns, float* out);
-
-inline constexpr int kSumColumns = 32;  // packs of columns a block covers
-inline constexpr int kSumRows = 8;      // rows it takes at a time
 
 // partials[strip, c] = sum of the strip's terms; term.at<N>(row, column, terms) gives those of N neighbouring columns.
 template <int N, class Term>

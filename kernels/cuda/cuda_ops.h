@@ -31,6 +31,14 @@ void fill(const Context& context, const FillArgs& args);
 void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
 
+void attentionForwardMath(const Context& context, const AttentionForwardArgs& args);
+size_t attentionForwardMathWorkspace(const Context& context, const AttentionForwardArgs& args);
+void attentionBackwardMath(const Context& context, const AttentionBackwardArgs& args);
+size_t attentionBackwardMathWorkspace(const Context& context, const AttentionBackwardArgs& args);
+void attentionForwardMemoryEfficient(const Context& context, const AttentionForwardArgs& args);
+size_t attentionForwardMemoryEfficientWorkspace(const Context& context, const AttentionForwardArgs& args);
+void attentionBackwardMemoryEfficient(const Context& context, const AttentionBackwardArgs& args);
+size_t attentionBackwardMemoryEfficientWorkspace(const Context& context, const AttentionBackwardArgs& args);
 void activationForward(const Context& context, const ActivationForwardArgs& args);
 void activationBackward(const Context& context, const ActivationBackwardArgs& args);
 

@@ -18,7 +18,7 @@ namespace {
 constexpr int kSortThreads = 512;
 constexpr int kSortBlock = 2 * kSortThreads;
 constexpr int kSumThreads = 128;
-constexpr int kAhead = 4;                   // rows of dOut on their way together
+constexpr int kAhead = 8;                   // rows of dOut on their way together
 constexpr uint64_t kNobody = ~uint64_t{0};  // sorts behind everything
 
 template <class T>

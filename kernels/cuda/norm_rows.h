@@ -80,10 +80,13 @@ inline NormLayout normLayout(int64_t columns) {
     return {};
 }
 
-// Rows of partial sums that backward leaves.
+// Rows of partial sums that backward leaves: one for each block. Two blocks for each multiprocessor of a large device
+// keep its memory busy; a block of few rows would cost more in partial sums than it gains.
 template <class T>
 inline int64_t normPartials(int64_t rows, int64_t columns) {
-    return stripsOf((rows + normLayout<T>(columns).rowsPerBlock - 1) / normLayout<T>(columns).rowsPerBlock);
+    constexpr int64_t kMaxBlocks = 264;
+    constexpr int64_t kMinSweeps = 8;
+    return std::clamp<int64_t>(rows / (normLayout<T>(columns).rowsPerBlock * kMinSweeps), 1, kMaxBlocks);
 }
 
 // Bytes of the partial sums of one gradient of columns, for rows like those of dOut.

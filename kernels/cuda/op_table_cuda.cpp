@@ -2,6 +2,7 @@
 #include "kernels/cuda/op_table_cuda.h"
 
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/graph_recording.h"
 #include "kernels/cuda/host_read.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/cuda/upload_ring.h"
@@ -10,7 +11,9 @@ namespace wb::kernels::cuda {
 namespace {
 
 void copyFromHost(const Context& context, void* target, const void* source, size_t bytes) {
-    streamOf(context).uploads().send(target, source, bytes);
+    Stream& stream = streamOf(context);
+    if (stream.recording() != nullptr) return stream.recording()->copy(target, source, bytes);
+    stream.uploads().send(target, source, bytes);
 }
 
 void copyToHost(const Context& context, void* target, const void* source, size_t bytes) {
@@ -35,6 +38,14 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
+    table.attentionForwardMath = {table.attentionForwardMath.name, attentionForwardMath, attentionForwardMathWorkspace};
+    table.attentionBackwardMath = {table.attentionBackwardMath.name, attentionBackwardMath,
+                                   attentionBackwardMathWorkspace};
+    table.attentionForwardMemoryEfficient = {table.attentionForwardMemoryEfficient.name,
+                                             attentionForwardMemoryEfficient, attentionForwardMemoryEfficientWorkspace};
+    table.attentionBackwardMemoryEfficient = {table.attentionBackwardMemoryEfficient.name,
+                                              attentionBackwardMemoryEfficient,
+                                              attentionBackwardMemoryEfficientWorkspace};
     table.activationForward.run = activationForward;
     table.activationBackward.run = activationBackward;
     table.gatedActivationForward.run = gatedActivationForward;

@@ -4,6 +4,7 @@
 // Few queries of a sequence (decode): a block for each span of keys and each 16 rows; partial results in the workspace,
 // merged by a second kernel. Many (a chunk of a prompt): a block for its rows, which walks the spans of the cache.
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/paged_plan.h"
 #include "kernels/cuda/paged_rows.h"
 #include "kernels/cuda/stream.h"
 
@@ -176,10 +177,8 @@ struct PagedPlan {
     explicit PagedPlan(const PagedAttentionArgs& args) {
         for (size_t b = 0; b + 1 < args.cuSeqlensQ.size(); ++b)
             maxQueries = std::max(maxQueries, args.cuSeqlensQ[b + 1] - args.cuSeqlensQ[b]);
-        int longest = args.maxKeyLength;
-        for (const int32_t length : args.keyLengths) longest = std::max(longest, length);
         isSplit = maxQueries <= kSplitQueries;
-        if (isSplit) numSpans = std::max(1, (longest + kSpanKeys - 1) / kSpanKeys);
+        if (isSplit) numSpans = std::max<int64_t>(1, (longestCache(args) + kSpanKeys - 1) / kSpanKeys);
         numRows = args.q.shape[0] * args.q.shape[1];
     }
     size_t statsBytes() const { return numSpans > 1 ? static_cast<size_t>(numSpans * numRows) * sizeof(float2) : 0; }
@@ -190,7 +189,6 @@ template <class T>
 PagedCall<T> callOf(const Context& context, const PagedAttentionArgs& args, const PagedPlan& plan) {
     Stream& stream = streamOf(context);
     auto* workspace = args.workspace.as<unsigned char>();
-    const float headDim = static_cast<float>(args.q.shape[2]);
     return {.q = args.q.as<T>(),
             .keys = args.keyCache.as<T>(),
             .values = args.valueCache.as<T>(),
@@ -201,13 +199,7 @@ PagedCall<T> callOf(const Context& context, const PagedAttentionArgs& args, cons
             .maxBlocks = args.maxBlocks,
             .blockSize = static_cast<int>(args.keyCache.shape[1]),
             .isPacked = canPack<T>(args.q.shape[2], args.q.data, args.keyCache.data, args.valueCache.data),
-            .rule = {.numHeads = static_cast<int>(args.q.shape[1]),
-                     .keyValueHeads = static_cast<int>(args.keyCache.shape[2]),
-                     .headDim = static_cast<int>(args.q.shape[2]),
-                     .scale = args.options.scale != 0 ? args.options.scale : 1.0F / std::sqrt(headDim),
-                     .softCap = args.options.softCap,
-                     .mask = attentionMask(args.options),
-                     .bias = attentionBias(args.bias, args.options.bias)},
+            .rule = pagedAttentionRule(args),
             .sums = reinterpret_cast<float*>(workspace + plan.statsBytes()),
             .stats = reinterpret_cast<float2*>(workspace),
             .numRows = plan.numRows};
@@ -248,12 +240,31 @@ void runTiles(const Context& context, const PagedAttentionArgs& args) {
 
 }  // namespace
 
-size_t pagedAttentionWorkspace(const Context& /*context*/, const PagedAttentionArgs& args) {
+AttentionRule pagedAttentionRule(const PagedAttentionArgs& args) {
+    const float headDim = static_cast<float>(args.q.shape[2]);
+    return {.numHeads = static_cast<int>(args.q.shape[1]),
+            .keyValueHeads = static_cast<int>(args.keyCache.shape[2]),
+            .headDim = static_cast<int>(args.q.shape[2]),
+            .scale = args.options.scale != 0 ? args.options.scale : 1.0F / std::sqrt(headDim),
+            .softCap = args.options.softCap,
+            .mask = attentionMask(args.options),
+            .bias = attentionBias(args.bias, args.options.bias)};
+}
+
+int64_t longestCache(const PagedAttentionArgs& args) {
+    int64_t longest = args.maxKeyLength;
+    for (const int32_t length : args.keyLengths) longest = std::max<int64_t>(longest, length);
+    return longest;
+}
+
+size_t pagedAttentionWorkspace(const Context& context, const PagedAttentionArgs& args) {
+    if (context.attention == AttentionBackend::Math) return pagedAttentionMathWorkspace(args);
     const PagedPlan plan(args);
     return plan.statsBytes() + plan.sumsBytes(args.q.shape[2]);
 }
 
 void pagedAttention(const Context& context, const PagedAttentionArgs& args) {
+    if (context.attention == AttentionBackend::Math) return pagedAttentionMath(context, args);
     const int64_t headDim = args.q.shape[2];
     if (headDim > kMaxHeadDim) {
         throw Error{ErrorCode::Unsupported, "paged_attention: head dim " + std::to_string(headDim) + " exceeds the " +

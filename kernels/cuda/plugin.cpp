@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plugin's one symbol.
 #include "kernels/cuda/device_timer.h"
+#include "kernels/cuda/graph_recording.h"
 #include "kernels/cuda/op_table_cuda.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/cuda/upload_ring.h"
@@ -61,6 +62,7 @@ constexpr PluginInterface kPlugin{
     .makeStream = [](int index) -> void* { return new Stream(index); },
     .destroyStream = [](void* stream) { delete static_cast<Stream*>(stream); },
     .makeTimer = [](void* stream) -> DeviceTimer* { return new EventTimer(*static_cast<Stream*>(stream)); },
+    .makeRecording = [](void* stream) -> StepRecording* { return new GraphRecording(*static_cast<Stream*>(stream)); },
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "kernels/cuda/stream.h"
 
 #include "kernels/cuda/gemm.h"
+#include "kernels/cuda/graph_recording.h"
 #include "kernels/cuda/upload_ring.h"
 
 namespace wb::kernels::cuda {
@@ -60,7 +61,7 @@ void Stream::synchronize() {
 }
 
 const void* Stream::uploadBytes(const void* values, size_t bytes) {
-    return m_uploads->upload(values, bytes);
+    return m_recording != nullptr ? m_recording->upload(values, bytes) : m_uploads->upload(values, bytes);
 }
 
 }  // namespace wb::kernels::cuda

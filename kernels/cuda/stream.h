@@ -23,8 +23,9 @@ namespace wb::kernels::cuda {
 // Throws Device with what was tried and what CUDA says; OutOfMemory for lack of memory.
 void check(cudaError_t status, const char* what);
 
-class Gemm;        // matrix products (gemm.h)
-class UploadRing;  // host arrays (upload_ring.h)
+class Gemm;            // matrix products (gemm.h)
+class UploadRing;      // host arrays (upload_ring.h)
+class GraphRecording;  // of a step (graph_recording.h)
 
 struct DeviceLimits {
     int numMultiprocessors = 0;
@@ -47,6 +48,10 @@ public:
     UploadRing& uploads() { return *m_uploads; }
     void synchronize();
 
+    // While set, host arrays belong to the recording, not to the ring.
+    void setRecording(GraphRecording* recording) { m_recording = recording; }
+    GraphRecording* recording() const { return m_recording; }
+
     // A copy of host values in device memory for the ops that the caller launches next: `values` may change after the
     // call. The same values from the same place are copied once.
     template <class T>
@@ -61,6 +66,7 @@ private:
     cudaStream_t m_handle = nullptr;
     std::unique_ptr<UploadRing> m_uploads;
     std::unique_ptr<Gemm> m_gemm;
+    GraphRecording* m_recording = nullptr;
 };
 
 inline Stream& streamOf(const Context& context) {

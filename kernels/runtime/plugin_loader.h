@@ -4,6 +4,7 @@
 #include "kernels/base/device.h"
 #include "kernels/runtime/allocator.h"
 #include "kernels/runtime/profiler.h"
+#include "kernels/runtime/step_recording.h"
 
 #include <cstdint>
 #include <memory>
@@ -35,7 +36,8 @@ struct PluginInterface {
     MemorySource* (*makeMemorySource)(int index) = nullptr;  // ownership passes to the caller
     void* (*makeStream)(int index) = nullptr;                // throws Device
     void (*destroyStream)(void* stream) = nullptr;
-    DeviceTimer* (*makeTimer)(void* stream) = nullptr;  // ownership passes to the caller
+    DeviceTimer* (*makeTimer)(void* stream) = nullptr;        // ownership passes to the caller
+    StepRecording* (*makeRecording)(void* stream) = nullptr;  // likewise
 };
 
 struct PluginStatus {

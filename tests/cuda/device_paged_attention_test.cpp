@@ -66,6 +66,7 @@ TEST_F(DevicePagedAttention, EqualsContiguousAttention) {
     for (const AttentionCase& c : testing::pagedCases()) {
         expectEqualsContiguous<float>(c, 16, AttentionBackend::Auto);
         expectEqualsContiguous<BFloat16>(c, 16, AttentionBackend::Auto);
+        expectEqualsContiguous<float>(c, 16, AttentionBackend::Math);
         if (HasFatalFailure()) return;
     }
 }

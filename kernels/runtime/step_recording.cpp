@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/runtime/step_recording.h"
+
+#include "kernels/base/error.h"
+#include "kernels/runtime/plugin_loader.h"
+
+#include <map>
+
+namespace wb::kernels {
+namespace {
+
+// Blocks of another allocator, which counts them.
+class BorrowedMemory final : public MemorySource {
+public:
+    explicit BorrowedMemory(Allocator& lender) : m_lender(lender) {}
+    void* allocate(size_t bytes) override {
+        Buffer buffer = m_lender.allocate(bytes, MemoryOwner::Workspace);
+        void* data = buffer.data();
+        m_blocks.emplace(data, std::move(buffer));
+        return data;
+    }
+    void release(void* pointer) override { m_blocks.erase(pointer); }
+
+private:
+    Allocator& m_lender;
+    std::map<void*, Buffer> m_blocks;
+};
+
+std::unique_ptr<StepRecording> makeRecording(const Context& context) {
+    if (context.device.type != DeviceType::Cuda) return nullptr;
+    if (context.profiler != nullptr && context.profiler->isEnabled()) return nullptr;
+    const PluginInterface* plugin = cudaPlugin().plugin;
+    return std::unique_ptr<StepRecording>(plugin->makeRecording(context.stream));
+}
+
+}  // namespace
+
+RecordedStep::RecordedStep(const Context& context, std::unique_ptr<StepRecording> recording)
+    : m_allocator(std::make_unique<BorrowedMemory>(*context.allocator)),
+      m_context(context),
+      m_recording(std::move(recording)) {
+    m_context.allocator = &m_allocator;
+}
+
+std::unique_ptr<RecordedStep> RecordedStep::record(const Context& context, std::span<const HostArray> changing,
+                                                   const std::function<void(const Context&)>& body) {
+    std::unique_ptr<StepRecording> recording = makeRecording(context);
+    if (recording == nullptr) return nullptr;
+    std::unique_ptr<RecordedStep> step(new RecordedStep(context, std::move(recording)));
+    step->m_recording->begin(changing);
+    try {
+        body(step->m_context);
+        step->m_recording->end();
+        return step;
+    } catch (const Error& error) {
+        step->m_recording->abandon();
+        if (error.code() == ErrorCode::Device || error.code() == ErrorCode::Unsupported) return nullptr;
+        throw;
+    }
+}
+
+}  // namespace wb::kernels
