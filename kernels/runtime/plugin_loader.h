@@ -24,7 +24,7 @@ struct PluginDevice {
 
 // What the shared object `whetbench_cuda` exports through its one C symbol `whetbenchPlugin`.
 struct PluginInterface {
-    static constexpr uint32_t kVersion = 3;
+    static constexpr uint32_t kVersion = 4;
 
     uint32_t version = 0;  // must equal kVersion
     const OpTable* (*ops)() = nullptr;
