@@ -101,7 +101,7 @@ if ((has_checks)); then
         strip -o "$root/bin/$executable" "$build/bin/$executable"
     done <"$build/gpu-checks.txt"
     cp "$build/gpu-checks.txt" "$root/share/whetbench/gpu-checks.txt"
-    cp tests/peers/torch_peers.py "$root/share/whetbench/"
+    cp tests/peers/torch_*.py tests/peers/peer_table.py "$root/share/whetbench/"
     install -m 755 packaging/bundle/run-gpu-checks.sh "$root/run-gpu-checks.sh"
 fi
 copy_libraries "$root"/bin/* "$root"/lib/*.so*

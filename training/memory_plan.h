@@ -24,7 +24,7 @@ int64_t availableMemory(Device device);
 // heaviest micro-batches of all epochs, the evaluation and the sample generations. Not in it, on a GPU: the driver's
 // context (it exists when free memory is asked for) and the code of kernels that the driver loads at their first use.
 //   numThreads  of the run to be planned: workspaces depend on it
-//   heldBytes   memory that the run has taken already (kernels::Runtime::heldBytes)
+//   heldBytes   memory that the run has taken already on a GPU (kernels::heldDeviceMemory)
 MemoryPlan planMemory(const TrainingSetup& setup, Device device, int numThreads, int64_t heldBytes = 0);
 
 }  // namespace wb::training

@@ -24,6 +24,10 @@ std::string modelNameOf(Device device) {
     return kernels::cpu::cpuFeatures().model;
 }
 
+bool runsBehind(const kernels::Runtime& runtime) {
+    return runtime.context().device.type == DeviceType::Cuda;
+}
+
 std::string hostName() {
     std::array<char, 256> name{};
     return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
@@ -51,9 +55,9 @@ core::MemoryByOwner memoryByOwner(const kernels::BytesByOwner& bytes) {
             .workspace = of(kernels::MemoryOwner::Workspace)};
 }
 
-std::vector<core::KernelRow> kernelRows(const std::vector<kernels::KernelSummary>& summary) {
+std::vector<core::KernelRow> kernelRows(kernels::Profiler& profiler) {
     std::vector<core::KernelRow> rows;
-    for (const kernels::KernelSummary& sum : summary) {
+    for (const kernels::KernelSummary& sum : profiler.summary()) {
         rows.push_back({.name = sum.name,
                         .backend = sum.backend,
                         .reason = sum.reason,
@@ -143,7 +147,7 @@ void RunReporter::sample(int64_t step, size_t index, const GeneratedSample& samp
 }
 
 bool RunReporter::takesProfile() {
-    if (!m_runtime.profiler().hasDeviceTimer()) return true;
+    if (!runsBehind(m_runtime)) return true;
     const auto now = Clock::now();
     const bool isFirst = !m_lastProfile;
     if (!isFirst && now - *m_lastProfile < kKernelsInterval) return false;
@@ -159,10 +163,9 @@ void RunReporter::kernels(int64_t step) {
 }
 
 void RunReporter::writeKernels(int64_t step) {
-    const double seconds = m_runtime.profiler().hasDeviceTimer()
-                               ? m_profiledSeconds
-                               : std::chrono::duration<double>(Clock::now() - m_start).count();
-    write(core::KernelsReported{step, seconds, kernelRows(m_runtime.profiler().summarySoFar())});
+    const double seconds =
+        runsBehind(m_runtime) ? m_profiledSeconds : std::chrono::duration<double>(Clock::now() - m_start).count();
+    write(core::KernelsReported{step, seconds, kernelRows(m_runtime.profiler())});
     if (!m_telemetry) return;
     core::GpuSnapshot gpu = m_telemetry->latest();
     if (!gpu.gpus.empty()) write(core::GpuMeasured{step, std::move(gpu.gpus)});

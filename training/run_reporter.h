@@ -35,7 +35,8 @@ public:
     bool takesProfile();
     // Seconds of a step that such a device was timed in.
     void profiled(double seconds) { m_profiledSeconds += seconds; }
-    // The profile so far and what the GPU of the run does, at most once in kKernelsInterval.
+    // The profile so far and what the GPU of the run does, at most once in kKernelsInterval. Waits for a step that is
+    // being timed.
     void kernels(int64_t step);
     void finished(const TrainOutcome& outcome);
     void sync() { m_writer.sync(); }
@@ -58,6 +59,6 @@ private:
 // Memory by owner as events and JSON name it.
 core::MemoryByOwner memoryByOwner(const kernels::BytesByOwner& bytes);
 // The profiler's rows as events and the protocol carry them.
-std::vector<core::KernelRow> kernelRows(const std::vector<kernels::KernelSummary>& summary);
+std::vector<core::KernelRow> kernelRows(kernels::Profiler& profiler);
 
 }  // namespace wb::training

@@ -3,6 +3,7 @@
 
 #include "core/run/version.h"
 #include "kernels/base/error.h"
+#include "kernels/runtime/plugin_loader.h"
 #include "training/checkpoint_certificate.h"
 #include "training/run_reporter.h"
 #include "training/sample_prompts.h"
@@ -67,11 +68,10 @@ private:
 
     TrainOutcome runUnguarded() {
         const auto start = Clock::now();
-        m_runtime.profiler().setEnabled(!m_runtime.profiler().hasDeviceTimer());
+        m_runtime.profiler().setEnabled(!worksBehind());
         restore();
         m_report.started(m_setup, m_tuning, m_resumedFrom);
-        m_report.planned(
-            planMemory(m_setup, m_runtime.context().device, m_runtime.context().numThreads, m_runtime.heldBytes()));
+        m_report.planned(planMemory(m_setup, m_runtime.context().device, m_runtime.context().numThreads, heldBytes()));
         if (m_state.step == 0 && !m_hasStepped) evaluateNow();
 
         std::string reason = "completed";
@@ -90,6 +90,8 @@ private:
         if (m_state.step > m_savedStep) checkpointNow();
         return finish(reason, secondsSince(start));
     }
+
+    int64_t heldBytes() const { return worksBehind() ? kernels::heldDeviceMemory(m_runtime.context()) : 0; }
 
     void restore() {
         const std::vector<core::Event> past = core::readEvents(m_run.eventsPath());
@@ -146,13 +148,15 @@ private:
         const bool endsEpoch = m_state.cursor.step == 0;
         const bool evaluates = endsEpoch || step == m_setup.totalSteps || isDue(m_setup.recipe.evalEvery);
         const bool saves = endsEpoch || isDue(m_setup.recipe.checkpointEvery);
-        const bool mayRun = m_runtime.context().device.type != DeviceType::Cpu && !evaluates && !saves;
+        const bool mayRun = worksBehind() && !evaluates && !saves;
         while (m_underWay.size() > (mayRun ? 1U : 0U)) settleStep();
 
         if (evaluates) evaluateNow();
         if (saves) checkpointNow();
-        m_report.kernels(step);
+        if (m_underWay.empty() || !m_underWay.back().isProfiled) m_report.kernels(step);
     }
+
+    bool worksBehind() const { return m_runtime.context().device.type == DeviceType::Cuda; }
 
     void startStep() {
         const StepPlan& plan = epochPlan(m_state.cursor.epoch).steps[static_cast<size_t>(m_state.cursor.step)];
@@ -165,7 +169,7 @@ private:
                       {.learningRate = static_cast<float>(learningRate),
                        .step = step,
                        .dropoutSeed = static_cast<uint64_t>(m_setup.recipe.seed) + 1});
-        m_runtime.profiler().setEnabled(!m_runtime.profiler().hasDeviceTimer());
+        m_runtime.profiler().setEnabled(!worksBehind());
         m_state.step = step;
         m_state.cursor = advance(m_state.cursor, m_setup.stepsPerEpoch);
     }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "app/engine/gpu_report.h"
 #include "core/run/machine.h"
 #include "core/run/run_folder.h"
 #include "core/run/version.h"
@@ -62,44 +63,28 @@ std::string buildText() {
 #endif
 }
 
-std::string gpuLine(const core::GpuProbe& probe) {
-    if (probe.gpus.empty()) return "none: " + probe.reason;
-    std::string line;
-    for (const core::GpuInfo& gpu : probe.gpus) {
-        line += fmt::format("{}{}, {}, compute {}.{}", line.empty() ? "" : "; ", gpu.name, bytesText(gpu.memoryTotal),
-                            gpu.computeMajor, gpu.computeMinor);
-    }
-    return line + ", " + probe.driver;
-}
-
-std::string textReport(const core::MachineInfo& machine, const core::GpuProbe& gpus, const LibraryCheck& library) {
+std::string textReport(const core::MachineInfo& machine, const GpuReport& gpus, const LibraryCheck& library) {
     const std::string state = library.exists
                                   ? fmt::format("{} runs, {} free", library.runs, bytesText(library.freeBytes))
                                   : "will be made by the first run";
     std::string text;
     const auto line = [&text](std::string_view name, std::string_view value) {
-        text += fmt::format("{:<10} {}\n", name, value);
+        text += fmt::format("{:<11}{}\n", name, value);
     };
     line("whet", fmt::format("{} ({}, {})", core::engineVersion(), buildText(), compilerText()));
     line("system", machine.system);
     line("processor", fmt::format("{}, {} {}", machine.cpuModel, machine.cores, machine.cores == 1 ? "core" : "cores"));
     line("flags", fmt::format("{}", fmt::join(machine.cpuFlags, " ")));
     line("memory", fmt::format("{}, {} available", bytesText(machine.memoryTotal), bytesText(machine.memoryAvailable)));
-    line("GPU", gpuLine(gpus));
+    for (const auto& [name, value] : gpus.lines()) line(name, value);
     line("library", library.folder.empty() ? library.problem : fmt::format("{} ({})", library.folder, state));
     line("SQLite", sqlite3_libversion());
     if (!library.problem.empty() && !library.folder.empty()) line("problem", library.problem);
     return text;
 }
 
-nlohmann::ordered_json jsonReport(const core::MachineInfo& machine, const core::GpuProbe& gpus,
+nlohmann::ordered_json jsonReport(const core::MachineInfo& machine, const GpuReport& gpus,
                                   const LibraryCheck& library) {
-    nlohmann::ordered_json devices = nlohmann::ordered_json::array();
-    for (const core::GpuInfo& gpu : gpus.gpus) {
-        devices.push_back({{"name", gpu.name},
-                           {"memory_bytes", gpu.memoryTotal},
-                           {"compute", fmt::format("{}.{}", gpu.computeMajor, gpu.computeMinor)}});
-    }
     return {
         {"version", core::engineVersion()},
         {"build", buildText()},
@@ -108,8 +93,7 @@ nlohmann::ordered_json jsonReport(const core::MachineInfo& machine, const core::
         {"host", machine.host},
         {"cpu", {{"model", machine.cpuModel}, {"cores", machine.cores}, {"flags", machine.cpuFlags}}},
         {"memory", {{"total_bytes", machine.memoryTotal}, {"available_bytes", machine.memoryAvailable}}},
-        {"gpu",
-         {{"present", !gpus.gpus.empty()}, {"reason", gpus.reason}, {"driver", gpus.driver}, {"devices", devices}}},
+        {"gpu", gpus.json()},
         {"library",
          {{"folder", library.folder},
           {"exists", library.exists},
@@ -127,7 +111,7 @@ nlohmann::ordered_json jsonReport(const core::MachineInfo& machine, const core::
 void defineDoctor(CLI::App& command, CommandContext& context) {
     command.callback([&context] {
         const core::MachineInfo machine = core::probeMachine();
-        const core::GpuProbe gpus = core::probeGpus();
+        const GpuReport gpus = examineGpus();
         const LibraryCheck library = checkLibrary(context);
         context.print(textReport(machine, gpus, library));
         context.printJson(jsonReport(machine, gpus, library));

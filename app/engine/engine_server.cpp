@@ -139,7 +139,7 @@ public:
 
     void sendKernels() {
         m_lastKernels = Clock::now();
-        m_send(core::KernelsReply{secondsSince(m_start), training::kernelRows(m_profiler.summary())});
+        m_send(core::KernelsReply{secondsSince(m_start), training::kernelRows(m_profiler)});
     }
 
 private:

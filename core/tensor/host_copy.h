@@ -22,13 +22,14 @@ public:
     // The values of the last copy, valid until the next; waits for them alone. Zeros on the plan device.
     template <class T>
     std::span<const T> wait() {
-        return {static_cast<const T*>(m_read ? m_read->wait() : m_zeros.data()), m_bytes / sizeof(T)};
+        return {static_cast<const T*>(m_read ? m_read->wait() : m_bytes.data()), m_count / sizeof(T)};
     }
 
 private:
-    std::unique_ptr<kernels::HostRead> m_read;  // absent on the plan device
-    std::vector<std::byte> m_zeros;
-    size_t m_bytes = 0;
+    const kernels::Context* m_context;
+    std::unique_ptr<kernels::HostRead> m_read;  // where the device works behind the host
+    std::vector<std::byte> m_bytes;             // elsewhere: the values
+    size_t m_count = 0;                         // bytes
 };
 
 }  // namespace wb::core

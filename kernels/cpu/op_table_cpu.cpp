@@ -3,9 +3,7 @@
 #include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/cpu_ops.h"
 
-#include <cstddef>
 #include <cstring>
-#include <vector>
 
 namespace wb::kernels {
 namespace {
@@ -19,17 +17,6 @@ OpEntry<Args> with(const OpEntry<Args>& entry, void (*run)(const Context&, const
 void copyBytes(const Context& /*context*/, void* target, const void* source, size_t bytes) {
     std::memcpy(target, source, bytes);
 }
-
-// What the host computes is there at once.
-class CpuRead final : public HostRead {
-public:
-    explicit CpuRead(size_t capacity) : m_bytes(capacity) {}
-    void start(const void* source, size_t bytes) override { std::memcpy(m_bytes.data(), source, bytes); }
-    const void* wait() override { return m_bytes.data(); }
-
-private:
-    std::vector<std::byte> m_bytes;
-};
 
 OpTable makeCpuOpTable() {
     cpu::cpuFeatures();  // settles the instruction sets before the first kernel runs
@@ -95,7 +82,6 @@ OpTable makeCpuOpTable() {
     table.pagedAttention = with(table.pagedAttention, cpu::pagedAttention, cpu::pagedAttentionWorkspace);
     table.copyFromHost = copyBytes;
     table.copyToHost = copyBytes;
-    table.makeHostRead = [](const Context&, size_t capacity) -> HostRead* { return new CpuRead(capacity); };
     table.synchronize = [](const Context&) {};
     return table;
 }

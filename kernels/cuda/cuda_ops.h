@@ -31,6 +31,10 @@ void fill(const Context& context, const FillArgs& args);
 void cast(const Context& context, const CastArgs& args);
 void dropout(const Context& context, const DropoutArgs& args);
 
+void attentionForwardFlash(const Context& context, const AttentionForwardArgs& args);
+void attentionBackwardFlash(const Context& context, const AttentionBackwardArgs& args);
+size_t attentionBackwardFlashWorkspace(const Context& context, const AttentionBackwardArgs& args);
+
 void attentionForwardMath(const Context& context, const AttentionForwardArgs& args);
 size_t attentionForwardMathWorkspace(const Context& context, const AttentionForwardArgs& args);
 void attentionBackwardMath(const Context& context, const AttentionBackwardArgs& args);

@@ -4,12 +4,12 @@
 #include "kernels/cuda/stream.h"
 #include "kernels/runtime/profiler.h"
 
-#include <deque>
 #include <vector>
 
 namespace wb::kernels::cuda {
 
-// Marks are events of the stream; forgotten ones are used again.
+// Marks are events of the stream; they are kept and used again. CUDA tells the time between two events in single
+// precision: marks are timed from the last clear(), which is itself timed from the one before.
 class EventTimer final : public DeviceTimer {
 public:
     explicit EventTimer(Stream& stream);
@@ -18,22 +18,21 @@ public:
     EventTimer& operator=(const EventTimer&) = delete;
 
     Mark mark() override;
-    bool isReached(Mark mark) override;
-    double secondsBetween(Mark start, Mark end) override;
     double secondsAt(Mark mark) override;
-    void forgetBefore(Mark mark) override;
-    void restart() override;
+    void clear() override;
 
 private:
-    cudaEvent_t eventOf(Mark mark) const { return m_events[static_cast<size_t>(mark - m_first)]; }
-    cudaEvent_t record();
-    static double secondsFrom(cudaEvent_t start, cudaEvent_t end);
+    static cudaEvent_t makeEvent();
+    static double secondsBetween(cudaEvent_t start, cudaEvent_t end);
+    void timeOrigin();
 
     Stream& m_stream;
-    cudaEvent_t m_origin = nullptr;
-    Mark m_first = 0;  // the mark of m_events.front()
-    std::deque<cudaEvent_t> m_events;
-    std::vector<cudaEvent_t> m_spare;
+    std::vector<cudaEvent_t> m_events;
+    size_t m_used = 0;
+    cudaEvent_t m_origin;          // the last clear()
+    cudaEvent_t m_previousOrigin;  // the one before
+    bool m_isOriginTimed = true;
+    double m_originSeconds = 0;
 };
 
 }  // namespace wb::kernels::cuda

@@ -3,7 +3,6 @@
 
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/graph_recording.h"
-#include "kernels/cuda/host_read.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/cuda/upload_ring.h"
 
@@ -38,6 +37,8 @@ OpTable makeCudaOpTable() {
     table.fill.run = fill;
     table.cast.run = cast;
     table.dropout.run = dropout;
+    table.attentionForwardFlash.run = attentionForwardFlash;
+    set(table.attentionBackwardFlash, attentionBackwardFlash, attentionBackwardFlashWorkspace);
     table.attentionForwardMath = {table.attentionForwardMath.name, attentionForwardMath, attentionForwardMathWorkspace};
     table.attentionBackwardMath = {table.attentionBackwardMath.name, attentionBackwardMath,
                                    attentionBackwardMathWorkspace};
@@ -83,9 +84,6 @@ OpTable makeCudaOpTable() {
     table.combineRowsBackwardWeights.run = combineRowsBackwardWeights;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
-    table.makeHostRead = [](const Context& context, size_t capacity) -> HostRead* {
-        return new DeviceRead(streamOf(context), capacity);
-    };
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };
     return table;
 }

@@ -6,7 +6,7 @@
 namespace wb::kernels {
 
 // Brings a few bytes from the device to the host while the device works on. One copy at a time; made by
-// OpTable::makeHostRead for one stream, which must outlive it. Engine thread only.
+// PluginInterface::makeHostRead for one stream, which must outlive it. Engine thread only.
 class HostRead {
 public:
     virtual ~HostRead() = default;

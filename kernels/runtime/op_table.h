@@ -22,7 +22,6 @@
 #include "kernels/row_norm.h"
 #include "kernels/rows.h"
 #include "kernels/runtime/dispatch.h"
-#include "kernels/runtime/host_read.h"
 #include "kernels/step_summary.h"
 
 namespace wb::kernels {
@@ -80,12 +79,10 @@ struct OpTable {
     OpEntry<DequantizeArgs> dequantize{"dequantize"};
     OpEntry<RetileArgs> retile{"retile"};
 
-    // Copies in the order of the device's work. copyFromHost has read `source` when it returns, but does not wait for
-    // the device; copyToHost waits until `target` is written.
+    // Copies in the order of the device's work. copyFromHost has read `source` when it returns; copyToHost waits until
+    // `target` is written.
     void (*copyFromHost)(const Context&, void* target, const void* source, size_t bytes) = nullptr;
     void (*copyToHost)(const Context&, void* target, const void* source, size_t bytes) = nullptr;
-    // For copies that are not waited for; ownership passes to the caller.
-    HostRead* (*makeHostRead)(const Context&, size_t capacityBytes) = nullptr;
     // Waits until the device has done everything it was given. Throws Device if something of it failed.
     void (*synchronize)(const Context&) = nullptr;
 };

@@ -3,6 +3,8 @@
 
 #include "kernels/base/device.h"
 #include "kernels/runtime/allocator.h"
+#include "kernels/runtime/context.h"
+#include "kernels/runtime/host_read.h"
 #include "kernels/runtime/profiler.h"
 #include "kernels/runtime/step_recording.h"
 
@@ -20,15 +22,19 @@ struct PluginDevice {
     Device device;
     std::string name;
     int64_t memoryBytes = 0;
+    int computeCapability = 0;  // 90 for 9.0
+    std::string reason;         // why this one cannot be used; empty if it can
 };
 
 // What the shared object `whetbench_cuda` exports through its one C symbol `whetbenchPlugin`.
 struct PluginInterface {
-    static constexpr uint32_t kVersion = 4;
+    static constexpr uint32_t kVersion = 5;
 
     uint32_t version = 0;  // must equal kVersion
     const OpTable* (*ops)() = nullptr;
-    int (*deviceCount)() = nullptr;  // 0 when there is no usable device
+    int (*deviceCount)() = nullptr;          // 0 when there is none
+    std::string (*whyNoDevice)() = nullptr;  // what keeps deviceCount at 0; empty otherwise
+    std::string (*build)() = nullptr;        // "CUDA 13.0, compute 8.0, 9.0", for people
     bool (*describe)(int index, PluginDevice& out) = nullptr;
     // Bytes that this process could still take on the device now.
     int64_t (*freeMemoryBytes)(int index) = nullptr;
@@ -38,11 +44,14 @@ struct PluginInterface {
     void (*destroyStream)(void* stream) = nullptr;
     DeviceTimer* (*makeTimer)(void* stream) = nullptr;        // ownership passes to the caller
     StepRecording* (*makeRecording)(void* stream) = nullptr;  // likewise
+    HostRead* (*makeHostRead)(void* stream, size_t capacityBytes) = nullptr;
 };
 
 struct PluginStatus {
     const PluginInterface* plugin = nullptr;  // null when not usable
     std::string reason;                       // why not, for `whet doctor` and the GUI
+    std::string file;                         // that was found; empty if there is none
+    std::string build;                        // what it was built for, for people; empty if it did not load
 };
 
 // Loads the plugin once per process: from WHETBENCH_PLUGIN_DIR, beside the executable, or ../lib of it. Thread-safe.
@@ -55,7 +64,13 @@ const PluginInterface& requirePlugin(Device device);
 // here.
 int64_t availableDeviceMemory(Device device);
 
-// Usable accelerator devices, best first; empty without plugin or driver.
+// Device memory that a run in this context need not find free: it is taken already.
+int64_t heldDeviceMemory(const Context& context);
+
+// All devices that the plugin sees, those that cannot be used with the reason; empty without plugin or driver.
+std::vector<PluginDevice> pluginDevices();
+
+// Usable accelerator devices, best first.
 std::vector<PluginDevice> acceleratorDevices();
 
 }  // namespace wb::kernels

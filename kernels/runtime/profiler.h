@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,17 +43,12 @@ public:
     using Mark = int64_t;
 
     virtual ~DeviceTimer() = default;
-    // A mark behind everything given to the device so far. Marks count up.
+    // A mark behind everything given to the device so far.
     virtual Mark mark() = 0;
-    // Whether the device has come to a mark.
-    virtual bool isReached(Mark mark) = 0;
-    // Seconds between two marks, and from the last restart() to a mark; both wait for the device.
-    virtual double secondsBetween(Mark start, Mark end) = 0;
+    // Seconds from the making of the timer to a mark; waits for the device.
     virtual double secondsAt(Mark mark) = 0;
-    // Forgets the marks before this one.
-    virtual void forgetBefore(Mark mark) = 0;
-    // Forgets all marks; time begins anew.
-    virtual void restart() = 0;
+    // Forgets all marks.
+    virtual void clear() = 0;
 };
 
 // Collects what each op call cost. Off by default, when a call costs one branch. Engine thread only.
@@ -69,7 +63,6 @@ public:
 
     // Calls are then timed by the device's clock instead of the host's.
     void setDeviceTimer(std::unique_ptr<DeviceTimer> timer) { m_timer = std::move(timer); }
-    bool hasDeviceTimer() const { return m_timer != nullptr; }
 
     struct Start {
         Clock::time_point time;
@@ -82,10 +75,8 @@ public:
     void record(std::string_view name, std::string_view backend, std::string_view reason, Clock::time_point start,
                 Clock::time_point end, OpCost cost);
 
-    // Sorted by time, longest first. Waits for a device with its own timer, as totalSeconds() and chromeTrace() do.
+    // Sorted by time, longest first. Waits for a device with its own timer, as the next two do.
     std::vector<KernelSummary> summary();
-    // The same without waiting: calls that the device has not done yet are left out.
-    std::vector<KernelSummary> summarySoFar();
     // Seconds inside ops since the last reset.
     double totalSeconds();
     // {"traceEvents": [...]} as chrome://tracing and Perfetto read it.
@@ -96,16 +87,13 @@ private:
     // A call of which the device's times are not read yet.
     struct Pending {
         KernelSummary* summary;
-        OpCost cost;
         DeviceTimer::Mark start;
         DeviceTimer::Mark end;
     };
 
     KernelSummary& summaryOf(std::string_view name, std::string_view backend, std::string_view reason);
-    void add(KernelSummary& summary, OpCost cost, double startSeconds, double seconds);
-    enum class Waits { No, Yes };
-    void readDeviceTimes(Waits waits);
-    std::vector<KernelSummary> sortedRows() const;
+    void add(KernelSummary& summary, double startSeconds, double seconds);
+    void readDeviceTimes();
 
     bool m_isEnabled = false;
     size_t m_maxTraceEvents = 0;
@@ -113,7 +101,7 @@ private:
     std::map<std::pair<std::string, std::string>, KernelSummary, std::less<>> m_summaries;
     std::vector<TraceEvent> m_trace;
     std::unique_ptr<DeviceTimer> m_timer;
-    std::deque<Pending> m_pending;
+    std::vector<Pending> m_pending;
 };
 
 }  // namespace wb::kernels

@@ -53,11 +53,6 @@ Runtime::Runtime(const RuntimeOptions& options)
     omp_set_num_threads(m_context.numThreads);
 }
 
-int64_t Runtime::heldBytes() const {
-    const int64_t streamBytes = m_context.stream == nullptr ? 0 : requirePlugin(m_context.device).streamBytes;
-    return m_allocator.stats().reservedBytes + streamBytes;
-}
-
 Runtime::~Runtime() {
     if (m_context.stream == nullptr) return;
     m_profiler.setDeviceTimer(nullptr);

@@ -31,8 +31,6 @@ public:
     const Context& context() const { return m_context; }
     Allocator& allocator() { return m_allocator; }
     Profiler& profiler() { return m_profiler; }
-    // Device memory that a run on this runtime need not find free: it is taken already.
-    int64_t heldBytes() const;
     void setAttention(AttentionBackend backend) { m_context.attention = backend; }
 
 private:

@@ -152,6 +152,16 @@ bool isAbsent() {
     return std::getenv("EMULATED_CUDA_NO_DEVICE") != nullptr;
 }
 
+int numberOr(const char* variable, int otherwise) {
+    const char* text = std::getenv(variable);
+    return text == nullptr ? otherwise : std::atoi(text);
+}
+
+// EMULATED_CUDA_DRIVER: 12040 for a driver of CUDA 12.4, 0 for none.
+int driverVersion() {
+    return numberOr("EMULATED_CUDA_DRIVER", CUDART_VERSION);
+}
+
 }  // namespace
 
 cudaError_t enqueue(Stream* stream, std::function<void()> work) {
@@ -162,6 +172,10 @@ cudaError_t enqueue(Stream* stream, std::function<void()> work) {
 }
 
 }  // namespace emulated
+
+namespace {
+constexpr int kBuiltCapability = __CUDA_ARCH_LIST__ / 10;
+}
 
 using namespace emulated;  // NOLINT: the file defines a C interface
 
@@ -191,16 +205,19 @@ cudaError_t cudaPeekAtLastError() {
     return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-    *version = isAbsent() ? 0 : 13000;
+    *version = driverVersion();
     return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
-    *version = 13000;
+    *version = CUDART_VERSION;
     return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int* count) {
-    *count = isAbsent() ? 0 : 1;
-    return isAbsent() ? cudaErrorNoDevice : cudaSuccess;
+    *count = 0;
+    if (driverVersion() < CUDART_VERSION) return cudaErrorInsufficientDriver;
+    if (isAbsent()) return cudaErrorNoDevice;
+    *count = 1;
+    return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
     return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
@@ -214,7 +231,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     *properties = {};
     std::snprintf(properties->name, sizeof(properties->name), "Emulated GPU");
     properties->totalGlobalMem = kDeviceBytes;
-    properties->major = 9;
+    const int capability = numberOr("EMULATED_CUDA_CAPABILITY", kBuiltCapability);
+    properties->major = capability / 10;
+    properties->minor = capability % 10;
     properties->multiProcessorCount = 4;
     properties->sharedMemPerBlockOptin = 227 * 1024;
     properties->l2CacheSize = 1 << 20;

@@ -33,6 +33,7 @@ class PeerTable:
         self.kept = []
         self.rows = 0
         self.csv_path = csv_path
+        self.has_goals = answer.get("sizes") == "full"
         print(f"{gpu}, {torch_version}\n\n| row | peer | whet ms | peer ms | ratio | goal | met | memory | note |\n"
               f"|---|---|---|---|---|---|---|---|---|", flush=True)
 
@@ -41,8 +42,9 @@ class PeerTable:
         sound = {name: figure.ms for name, (figure, why) in figures.items() if figure.ms > 0 and not why}
         fastest = min(sound, key=sound.get) if sound else None
         for name, (figure, why) in figures.items():
-            self._line(row, name, figure, why or row.get("why", ""), goal_of(row, name, fastest))
-        if row["name"] in FLOOR_GOALS and row.get("share_of_floor"):
+            self._line(row, name, figure, why or row.get("why", ""),
+                       goal_of(row, name, fastest) if self.has_goals else None)
+        if self.has_goals and row["name"] in FLOOR_GOALS and row.get("share_of_floor"):
             goal = FLOOR_GOALS[row["name"]]
             share = row["share_of_floor"]
             print(f"| {row['name']} | bandwidth floor | {row['ms']:.3f} | {row['ms'] * share:.3f} | {share:.2f} | "
@@ -54,7 +56,7 @@ class PeerTable:
         is_valid = ratio is not None and not why
         met = "" if goal is None or ratio is None else ("yes" if is_valid and ratio >= goal else "no")
         memory = row.get("peak_bytes", 0) / figure.peak_bytes if figure.peak_bytes else None
-        if row["name"] in MEMORY_GOALS and MEMORY_GOALS[row["name"]][0] == peer and memory is not None:
+        if self.has_goals and row["name"] in MEMORY_GOALS and MEMORY_GOALS[row["name"]][0] == peer and memory is not None:
             most = MEMORY_GOALS[row["name"]][1]
             why_memory = f"memory goal {most}: {'met' if memory <= most else 'not met'}"
         else:

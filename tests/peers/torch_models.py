@@ -36,8 +36,10 @@ def trained(model):
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def time_steps(bench, model, ids, autocast, compiled=False):
-    """Full steps: forward, loss, backward, clipping, fused AdamW. The first loss and its gradients are checked."""
+def time_steps(bench, model, ids, autocast, compiled=False, vocabulary=None):
+    """Full steps: forward, loss, backward, clipping, fused AdamW. The first loss and its gradients are checked. Rows
+    that pad the vocabulary take part in the peer's softmax, not in ours: at the start they add the log of their share.
+    """
     parameters = trained(model)
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
     call = torch.compile(model) if compiled else model
@@ -63,7 +65,9 @@ def time_steps(bench, model, ids, autocast, compiled=False):
         raise Refused("a gradient is not finite")
     # Half of a fresh adapter has no gradient yet; all of a model without any has none.
     require_sound({"the loss": first.detach(), "the gradient": torch.cat([g.flatten() for g in gradients.values()])})
-    loss = float(first)
+    loss = float(first.detach())
+    if vocabulary:
+        loss -= math.log(model.config.vocab_size / vocabulary)
     optimizer.zero_grad(set_to_none=True)
     del gradients, first
     return Figure(ms=bench.median_ms(step), peak_bytes=bench.peak(), loss=loss)
@@ -72,7 +76,8 @@ def time_steps(bench, model, ids, autocast, compiled=False):
 def full_step(bench, row, config, compiled):
     model = make_model(config, bench, torch.float32, pad_vocabulary=True).train()
     ids = random_tokens(bench, config, row["sequences"], row["tokens"])
-    return time_steps(bench, model, ids, autocast=True, compiled=compiled)
+    return time_steps(bench, model, ids, autocast=True, compiled=compiled,
+                      vocabulary=config["vocab_size"])
 
 
 def lora_step(bench, row, config, compiled):
@@ -134,7 +139,7 @@ def first_step(request):
     loss.backward()
     optimizer.step()
     bench.synchronize()
-    print(float(loss))
+    print(float(loss.detach()))
 
 
 def gemm(bench, row):

@@ -28,7 +28,7 @@ class Bench:
         self.is_cuda = self.device.type == "cuda"
         self.tiny = tiny
         self.repeats = 3 if tiny else 20
-        self.most_seconds = 2.0 if tiny else 6.0
+        self.most_seconds = 0.5 if tiny else 2.0
 
     def name(self):
         return torch.cuda.get_device_name(self.device) if self.is_cuda else "processor"

@@ -298,6 +298,12 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 }
 
 template <class Kernel>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel /*kernel*/) {
+    *attributes = {};
+    return cudaSuccess;
+}
+
+template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel /*kernel*/, cudaFuncAttribute /*attribute*/, int /*value*/) {
     return cudaSuccess;
 }

@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <functional>
 
+#define CUDART_VERSION 13000
+#define __CUDA_ARCH_LIST__ 900  // what the plugin says it was built for
+
 enum cudaError_t {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,
@@ -64,6 +67,10 @@ struct cudaDeviceProp {
     int multiProcessorCount;
     size_t sharedMemPerBlockOptin;
     int l2CacheSize;
+};
+
+struct cudaFuncAttributes {
+    int numRegs;
 };
 
 struct cudaGraphExecUpdateResultInfo {
