@@ -28,17 +28,33 @@ BatchTensors upload(const kernels::Context& context, const PackedBatch& batch) {
     return tensors;
 }
 
-// [1] F64, zero.
-Tensor makeLossSum(const kernels::Context& context) {
-    return Tensor::zeros(context, DType::F64, Shape{1}, MemoryOwner::Workspace);
-}
+// The losses of the micro-batches of a step or of an evaluation, added up on the device.
+class LossSum {
+public:
+    explicit LossSum(const kernels::Context& context)
+        : m_context(context), m_sum(Tensor::empty(context, DType::F64, Shape{1}, MemoryOwner::Workspace)) {}
 
-void addLosses(const kernels::Context& context, const Tensor& losses, const Tensor& sum) {
-    kernels::lossSum(context, {.losses = losses.view(), .sum = sum.view(), .accumulates = true});
-}
+    void add(const Tensor& losses) {
+        kernels::lossSum(m_context, {.losses = losses.view(), .sum = m_sum.view(), .accumulates = m_hasLosses});
+        m_hasLosses = true;
+    }
+    // [1] F64, once something was added.
+    const Tensor& tensor() const { return m_sum; }
+    // Waits for the device.
+    double value() const {
+        double sum = 0;
+        if (m_hasLosses) core::copyToHost(m_context, m_sum, &sum, sizeof(sum));
+        return sum;
+    }
+
+private:
+    const kernels::Context& m_context;
+    Tensor m_sum;
+    bool m_hasLosses = false;
+};
 
 void runMicroBatch(TuningModel& tuning, const PackedBatch& batch, float gradScale, core::RandomStream& dropout,
-                   const Tensor& lossSum) {
+                   LossSum& lossSum) {
     const kernels::Context& context = tuning.context();
     const BatchTensors tensors = upload(context, batch);
     const auto rows = tuning.adapterRows(static_cast<int64_t>(batch.ids.size()));
@@ -48,7 +64,7 @@ void runMicroBatch(TuningModel& tuning, const PackedBatch& batch, float gradScal
         const core::Var hidden = tuning.model().forward(pass, tensors.input);
         return tuning.model().loss(pass, hidden, tensors.labels, gradScale);
     }();
-    addLosses(context, loss.losses.value, lossSum);
+    lossSum.add(loss.losses.value);
     tape.backward(loss.losses, loss.losses.value);
 }
 
@@ -75,7 +91,7 @@ void StepQueue::start(const SequenceSet& set, const StepPlan& plan, const StepOp
     core::RandomStream dropout{options.dropoutSeed, static_cast<uint64_t>(options.step) << 40};
     const float gradScale = 1.0F / static_cast<float>(std::max<int64_t>(plan.labelTokens, 1));
     const kernels::Context& context = m_tuning.context();
-    const Tensor lossSum = makeLossSum(context);
+    LossSum lossSum(context);
     StepResult result;
     for (const MicroBatch& micro : plan.microBatches) {
         const PackedBatch batch = set.pack(micro.examples);
@@ -84,7 +100,7 @@ void StepQueue::start(const SequenceSet& set, const StepPlan& plan, const StepOp
         result.labelTokens += batch.labelTokens;
     }
     AdamW& optimizer = m_tuning.optimizer();
-    const Tensor& summary = optimizer.summarize(lossSum, std::max<int64_t>(result.labelTokens, 1));
+    const Tensor& summary = optimizer.summarize(lossSum.tensor(), std::max<int64_t>(result.labelTokens, 1));
     Slot& slot = m_slots[m_started++ % kCapacity];
     slot.result = result;
     slot.numbers.start(summary);
@@ -113,7 +129,7 @@ StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& 
 EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& context, int32_t adapter,
                           const SequenceSet& set, int64_t maxTokens, const std::function<bool()>& isCancelled) {
     EvaluationResult result;
-    const Tensor lossSum = makeLossSum(context);
+    LossSum lossSum(context);
     int64_t correct = 0;
     for (const StepPlan& plan : planInOrder(set, maxTokens).steps) {
         for (const MicroBatch& micro : plan.microBatches) {
@@ -126,15 +142,13 @@ EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& co
             }
             const core::Context pass{context, nullptr, nullptr, rows};
             const core::LmLoss loss = model.loss(pass, model.forward(pass, tensors.input), tensors.labels, 0.0F);
-            addLosses(context, loss.losses.value, lossSum);
+            lossSum.add(loss.losses.value);
             correct += countCorrect(context, loss.predictions, batch.labels);
             result.labelTokens += batch.labelTokens;
         }
     }
     const auto count = static_cast<double>(std::max<int64_t>(result.labelTokens, 1));
-    double sum = 0;
-    core::copyToHost(context, lossSum, &sum, sizeof(sum));
-    result.loss = static_cast<float>(sum / count);
+    result.loss = static_cast<float>(lossSum.value() / count);
     result.tokenAccuracy = static_cast<double>(correct) / count;
     return result;
 }

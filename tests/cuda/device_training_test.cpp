@@ -6,6 +6,7 @@
 #include "tests/training/training_fixture.h"
 #include "training/steps.h"
 
+#include <fmt/format.h>
 #include <bit>
 #include <cmath>
 #include <limits>
