@@ -15,7 +15,7 @@ void addDtypeOption(CLI::App& command, std::string& dtype) {
     command
         .add_option(
             "--dtype", dtype,
-            "Weights in memory: f32, bf16, q8_0 or q4_0; blocks of a .gguf file in the same format are taken as "
+            "Weights in memory: f32, bf16, q8_0, q4_0 or nf4; blocks of a .gguf file in the same format are taken as "
             "they are, all others rounded")
         ->capture_default_str();
 }

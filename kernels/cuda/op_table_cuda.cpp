@@ -82,6 +82,10 @@ OpTable makeCudaOpTable() {
     table.gatherRows.run = gatherRows;
     table.combineRows.run = combineRows;
     table.combineRowsBackwardWeights.run = combineRowsBackwardWeights;
+    table.adamW8bit.run = adamW8bit;
+    table.quantize.run = quantize;
+    table.dequantize.run = dequantize;
+    table.retile.run = retile;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

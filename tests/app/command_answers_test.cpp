@@ -140,7 +140,7 @@ TEST(CommandAnswers, generateAnswersWithAllFields) {
 }
 
 TEST(CommandAnswers, aStampNamesHowTheWeightsAreHeld) {
-    for (const char* dtype : {"f32", "bf16", "q8_0", "q4_0"}) {
+    for (const char* dtype : {"f32", "bf16", "q8_0", "q4_0", "nf4"}) {
         const json answer =
             answerOf({"generate", "--model", "pocket", "--prompt", "Once", "--max-new-tokens", "1", "--dtype", dtype});
         EXPECT_EQ(answer.at("provenance").at("weights"), dtype);

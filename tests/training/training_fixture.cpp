@@ -14,15 +14,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-core::ModelConfig benchConfig() {
+core::ModelConfig benchConfig(int64_t hidden) {
     core::ModelConfig config;
     config.modelType = "llama";
-    config.hiddenSize = 32;
-    config.intermediateSize = 48;
+    config.hiddenSize = hidden;
+    config.intermediateSize = hidden / 2 * 3;
     config.numLayers = 2;
     config.numHeads = 4;
     config.numKvHeads = 2;
-    config.headDim = 8;
+    config.headDim = hidden / 4;
     config.vocabularySize = 6144;
     config.maxPositions = 160;
     config.normEps = 1e-5;
@@ -42,12 +42,12 @@ kernels::Runtime trainingRuntime(Device device) {
                              .memoryLimitBytes = std::nullopt});
 }
 
-TrainingBench::TrainingBench() {
+TrainingBench::TrainingBench(int64_t hidden) {
     const fs::path bundled = fs::path(WHETBENCH_SOURCE_DIR) / "resources/models/pocket";
     const std::vector<fs::path> companions{bundled / "tokenizer.model", bundled / "tokenizer_config.json"};
     fs::create_directories(modelFolder());
     kernels::Runtime runtime = trainingRuntime();
-    core::LanguageModel model(runtime.context(), benchConfig(), DType::F32);
+    core::LanguageModel model(runtime.context(), benchConfig(hidden), DType::F32);
     core::initialiseWeights(runtime.context(), model, 3);
     core::writeModelFolder(runtime.context(), model, companions, modelFolder());
     writeRows("rows.jsonl", 0, 64);

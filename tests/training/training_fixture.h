@@ -58,10 +58,10 @@ void expectSameComputation(const RunRecord& reference, const RunRecord& record);
 // Starts or resumes a run. Throws what the trainer throws, CrashForTest at crashAfterStep.
 training::TrainOutcome trainRun(const core::RunFolder& run, const Sitting& sitting = {});
 
-// A model folder "model" (two layers, hidden 32, the vocabulary of the bundled model) and data files.
+// A model folder "model" (two layers, the vocabulary of the bundled model) and data files.
 class TrainingBench {
 public:
-    TrainingBench();
+    explicit TrainingBench(int64_t hidden = 32);
 
     const std::filesystem::path& folder() const { return m_folder.path(); }
     std::filesystem::path modelFolder() const { return m_folder / "model"; }
