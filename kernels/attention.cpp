@@ -149,13 +149,38 @@ AttentionChoice fastestOfTable(const AttentionProblem& problem) {
                         speeds.headDim, speeds.length, problem.isBackward ? ", backward" : "")};
 }
 
+// On CUDA, flash runs the 16-bit types on the tensor cores; what it lacks goes to the other O(T) kernel.
+constexpr int64_t kCudaFlashHeadDim = 256;
+
+std::string cudaFlashRefusal(const AttentionProblem& problem) {
+    if (problem.dtype != DType::BF16 && problem.dtype != DType::F16) {
+        return fmt::format("flash on CUDA multiplies BF16 and F16 tiles, and q is {}", dtypeName(problem.dtype));
+    }
+    if (problem.headDim > kCudaFlashHeadDim) {
+        return fmt::format("flash on CUDA holds rows of up to {} elements, and the head dim is {}", kCudaFlashHeadDim,
+                           problem.headDim);
+    }
+    if (problem.options.dropout > 0) return "flash on CUDA has no dropout";
+    if (problem.isBackward && problem.options.bias == AttentionBias::Dense && problem.headDim > 128) {
+        return fmt::format("flash on CUDA has gradients with a dense bias up to head dim 128, and this one is {}",
+                           problem.headDim);
+    }
+    return {};
+}
+
 AttentionChoice fastestBackend(const Context& context, const AttentionProblem& problem) {
     if (problem.isPaged) {
         return {AttentionBackend::Decode, "decode: flash tiles over the paged cache, long caches split"};
     }
-    const bool isOnCpu = context.ops->device == DeviceType::Cpu;
+    if (context.ops->device == DeviceType::Cuda) {
+        const std::string refusal = attentionRefusal(context, AttentionBackend::Flash, problem);
+        if (refusal.empty()) return {AttentionBackend::Flash, "flash: fused tiles on the tensor cores, O(T) memory"};
+        const std::string second = attentionRefusal(context, AttentionBackend::MemoryEfficient, problem);
+        if (second.empty()) return {AttentionBackend::MemoryEfficient, "memory_efficient: " + refusal};
+        return {AttentionBackend::Math, fmt::format("math: {}; {}", refusal, second)};
+    }
     const bool isTabled = problem.dtype == DType::F32 || problem.dtype == DType::BF16;
-    if (isOnCpu && isTabled) return fastestOfTable(problem);
+    if (isTabled) return fastestOfTable(problem);
     return {AttentionBackend::Flash, "flash: tiled, O(T) memory"};
 }
 
@@ -178,7 +203,11 @@ std::string attentionRefusal(const Context& context, AttentionBackend backend, c
     if (backend == AttentionBackend::Decode && !problem.isPaged) {
         return "decode reads a paged key/value cache, and keys and values of this call are contiguous";
     }
-    if (backend != AttentionBackend::Math && problem.dtype != DType::F32 && problem.dtype != DType::BF16) {
+    const bool isOnCuda = context.ops->device == DeviceType::Cuda;
+    if (isOnCuda && backend == AttentionBackend::Flash && !problem.isPaged) {
+        if (std::string refusal = cudaFlashRefusal(problem); !refusal.empty()) return refusal;
+    }
+    if (!isOnCuda && backend != AttentionBackend::Math && problem.dtype != DType::F32 && problem.dtype != DType::BF16) {
         return fmt::format("{} runs F32 and BF16, and q is {}", attentionBackendName(backend),
                            dtypeName(problem.dtype));
     }
@@ -209,7 +238,7 @@ AttentionChoice pickAttention(const Context& context, const AttentionProblem& pr
     }
     const AttentionChoice best = fastestBackend(context, problem);
     const std::string refusal = attentionRefusal(context, best.backend, problem);
-    if (refusal.empty()) return best;
+    if (refusal.empty() || best.backend == AttentionBackend::Math) return best;
     return {AttentionBackend::Math, "math: " + refusal};
 }
 

@@ -158,7 +158,7 @@ private:
 }  // namespace
 
 EngineServer::EngineServer(const CommandContext& context, RequestQueue& queue,
-                           std::function<void(const core::Reply&)> send, const core::ElementTypes& types)
+                           std::function<void(const core::Reply&)> send, const WeightTypes& types)
     : m_context(context),
       m_queue(queue),
       m_send(std::move(send)),

@@ -28,6 +28,14 @@ __device__ inline uint32_t sharedAddress(const void* pointer) {
     return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
+// x, about which the compiler learns nothing: what follows from it is computed where it is used, not ahead of a loop
+// and kept in registers that the loop needs.
+__device__ inline int computedHere(int x) {
+    int result;
+    asm volatile("mov.b32 %0, %1;" : "=r"(result) : "r"(x));
+    return result;
+}
+
 // 2^x with a relative error below 2^-22; -infinity gives 0.
 __device__ inline float exp2Approximately(float x) {
     float result;

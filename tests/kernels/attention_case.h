@@ -35,6 +35,7 @@ template <class T>
 constexpr DType dtypeOf() {
     if constexpr (std::is_same_v<T, double>) return DType::F64;
     if constexpr (std::is_same_v<T, float>) return DType::F32;
+    if constexpr (std::is_same_v<T, Float16>) return DType::F16;
     return DType::BF16;
 }
 
@@ -64,6 +65,9 @@ inline double toDouble(float value) {
     return static_cast<double>(value);
 }
 inline double toDouble(BFloat16 value) {
+    return static_cast<double>(static_cast<float>(value));
+}
+inline double toDouble(Float16 value) {
     return static_cast<double>(static_cast<float>(value));
 }
 

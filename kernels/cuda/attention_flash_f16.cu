@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forward kernels of flash attention in F16.
+#include "kernels/cuda/attention_flash_forward_inl.h"
+
+namespace wb::kernels::cuda {
+
+template void flashForward<__half>(const Context&, const AttentionForwardArgs&);
+
+}  // namespace wb::kernels::cuda
