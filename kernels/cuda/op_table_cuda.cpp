@@ -4,16 +4,15 @@
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/graph_recording.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/upload_ring.h"
 
 namespace wb::kernels::cuda {
 namespace {
 
-// The copy of pageable memory may still be under way when cudaMemcpyAsync returns; the source must not be needed then.
 void copyFromHost(const Context& context, void* target, const void* source, size_t bytes) {
     Stream& stream = streamOf(context);
     if (stream.recording() != nullptr) return stream.recording()->copy(target, source, bytes);
-    check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyHostToDevice, stream.handle()), "copying to the device");
-    stream.synchronize();
+    stream.uploads().send(target, source, bytes);
 }
 
 void copyToHost(const Context& context, void* target, const void* source, size_t bytes) {

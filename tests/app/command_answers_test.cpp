@@ -145,6 +145,9 @@ TEST(CommandAnswers, aStampNamesHowTheWeightsAreHeld) {
             answerOf({"generate", "--model", "pocket", "--prompt", "Once", "--max-new-tokens", "1", "--dtype", dtype});
         EXPECT_EQ(answer.at("provenance").at("weights"), dtype);
     }
+    const json unasked =
+        answerOf({"generate", "--model", "pocket", "--prompt", "Once", "--max-new-tokens", "1", "--device", "cpu"});
+    EXPECT_EQ(unasked.at("provenance").at("weights"), "f32");
 }
 
 TEST(CommandAnswers, anEmptyPromptIsTheStartTokenAlone) {

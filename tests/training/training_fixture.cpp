@@ -35,8 +35,8 @@ core::ModelConfig benchConfig(int64_t hidden) {
 
 }  // namespace
 
-kernels::Runtime trainingRuntime() {
-    return kernels::Runtime({.device = {},
+kernels::Runtime trainingRuntime(Device device) {
+    return kernels::Runtime({.device = device,
                              .numThreads = 1,
                              .attention = kernels::AttentionBackend::Auto,
                              .memoryLimitBytes = std::nullopt});
@@ -104,7 +104,7 @@ core::RunFolder TrainingBench::create(const core::Recipe& recipe) const {
 
 training::TrainOutcome trainRun(const core::RunFolder& run, const Sitting& sitting) {
     const core::RunLock lock(run);
-    kernels::Runtime runtime = trainingRuntime();
+    kernels::Runtime runtime = trainingRuntime(sitting.device);
     runtime.allocator().failAfter(sitting.failAllocation);
     std::atomic<bool> ownStop{false};
     std::atomic<bool>& stop = sitting.stop != nullptr ? *sitting.stop : ownStop;

@@ -24,7 +24,8 @@
 
 namespace wb::test {
 
-kernels::Runtime trainingRuntime();
+// One thread.
+kernels::Runtime trainingRuntime(Device device = {});
 
 // How one process works on a run.
 struct Sitting {
@@ -33,6 +34,7 @@ struct Sitting {
     std::function<void(const core::Event&)> onEvent;
     int64_t failAllocation = 0;  // the n-th one; 0: none
     std::atomic<bool>* stop = nullptr;
+    Device device{};
 };
 
 // What a run's events say it computed.
