@@ -169,6 +169,7 @@ OwnWeight& LowRankAdapter::addOwnWeight(const kernels::Context& context, core::P
         makeParameter(context, std::move(name), isTiled(base.value.dtype()) ? m_model.dtype() : base.value.dtype(),
                       base.value.shape()));
     own->isTransposedInFile = base.isTransposedInFile;
+    own->isLookedUp = base.isLookedUp;
     core::copyWeight(context, base.value, own->value);
     const core::Tensor stored = own->value.rows(0, m_model.storedValue(base).shape()[0]);
     m_ownWeights.push_back({.base = &base, .own = std::move(own), .isHead = false, .stored = stored});

@@ -109,6 +109,9 @@ GenerationSession::GenerationSession(const kernels::Context& context, core::Lang
                               {}});
     }
     m_cache = std::make_unique<KvCache>(context, model.cacheConfig(blocks));
+    m_decoding = std::make_unique<RecordedDecoding>(
+        context, m_cache->config(),
+        [this](const kernels::Context& inner, const DecodeInputs& inputs) { return decodePass(inner, inputs); });
 }
 
 void GenerationSession::addRows(PassRows& pass, size_t request, KvCache::SequenceId sequence,
@@ -144,6 +147,13 @@ core::Tensor GenerationSession::runRows(const PassRows& pass) {
     const core::PackedInput input = core::packInput(m_context, pass.ids, pass.positions, pass.bounds);
     const core::Context context{m_context, nullptr, nullptr, pass.adapterRows};
     return m_model.forward(context, input, {m_cache.get(), &step, pass.memories}).value;
+}
+
+core::Tensor GenerationSession::decodePass(const kernels::Context& context, const DecodeInputs& inputs) {
+    const core::PackedInput input = core::packInput(context, inputs.ids, inputs.positions, *inputs.bounds);
+    const core::Context pass{context, nullptr, nullptr, inputs.adapterRows};
+    const core::Tensor hidden = m_model.forward(pass, input, {m_cache.get(), &inputs.step, inputs.memories}).value;
+    return m_model.logits(context, hidden, inputs.adapterRows);
 }
 
 core::EncoderMemory GenerationSession::encode(const GenerationRequest& asked) {
@@ -185,8 +195,10 @@ void GenerationSession::decodeRows(std::span<const PendingRow> rows) {
     for (const PendingRow& pending : rows) {
         addRows(pass, pending.request, pending.row.sequence, std::span(&pending.row.token, 1));
     }
-    const core::Tensor hidden = runRows(pass);
-    const core::Tensor logits = m_model.logits(m_context, hidden, pass.adapterRows);
+    core::CacheStep step = m_cache->grow(pass.growths);
+    const core::Tensor logits = m_decoding->run(
+        {std::move(pass.ids), std::move(pass.positions), std::make_shared<const std::vector<int32_t>>(pass.bounds),
+         std::move(step), std::move(pass.adapterRows), std::move(pass.memories)});
     if (logits.dtype() == DType::F32) {
         const size_t before = m_logits.size();
         m_logits.resize(before + static_cast<size_t>(logits.count()));

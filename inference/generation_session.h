@@ -5,6 +5,7 @@
 #include "core/text/tokenizer.h"
 #include "inference/decode_strategy.h"
 #include "inference/generation.h"
+#include "inference/recorded_decoding.h"
 
 #include <chrono>
 #include <functional>
@@ -35,6 +36,8 @@ public:
 
     const std::vector<GenerationRequest>& requests() const { return m_requests; }
     GenerationResult result(size_t request) const;
+    // Of decoding passes; for tests and measurements.
+    RecordedDecoding& recordings() { return *m_decoding; }
 
 private:
     using Clock = std::chrono::steady_clock;
@@ -62,6 +65,8 @@ private:
                  std::span<const core::TokenId> ids) const;
     // Hidden states [rows, C].
     core::Tensor runRows(const PassRows& pass);
+    // Logits [rows, V] of one new token of each row.
+    core::Tensor decodePass(const kernels::Context& context, const DecodeInputs& inputs);
     core::EncoderMemory encode(const GenerationRequest& asked);
     void prefill(size_t request);
     void decode();
@@ -80,6 +85,7 @@ private:
     std::vector<GenerationRequest> m_requests;
     std::vector<Progress> m_progress;
     std::unique_ptr<core::KvCache> m_cache;
+    std::unique_ptr<RecordedDecoding> m_decoding;
     std::vector<float> m_logits;  // of the token being decoded; kept, for its memory would go back to the system
 };
 

@@ -21,7 +21,7 @@ struct DistanceTableForwardArgs {
 };
 void distanceTableForward(const Context& context, const DistanceTableForwardArgs& args);
 
-// dWeight[bucketOfDistance[n], h] += dTable[h, n], in the order of n.
+// dWeight[bucketOfDistance[n], h] += dTable[h, n], in a fixed order.
 //   dTable [H, N] F32/F64; dWeight [buckets, H] same dtype.
 struct DistanceTableBackwardArgs {
     ConstView dTable;

@@ -50,7 +50,8 @@ void softCap(const Context& context, const SoftCapArgs& args) {
 
 void fill(const Context& context, const FillArgs& args) {
     requirePresent("fill", "out", args.out);
-    if (args.out.dtype != DType::I32) requireComputeDtype(context, "fill", "out", args.out);
+    const bool isInteger = args.out.dtype == DType::I32 || args.out.dtype == DType::I8 || args.out.dtype == DType::U8;
+    if (!isInteger) requireComputeDtype(context, "fill", "out", args.out);
     dispatch(context, context.ops->fill, args, {.flops = 0, .bytes = bytesOf(args.out)});
 }
 

@@ -34,7 +34,7 @@ struct SoftCapArgs {
 };
 void softCap(const Context& context, const SoftCapArgs& args);
 
-// out = value everywhere.  F32/BF16/F64/I32.
+// out = value everywhere.  F32/BF16/F64, I32, I8, U8.
 struct FillArgs {
     View out;
     float value = 0.0F;

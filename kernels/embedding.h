@@ -9,7 +9,7 @@ namespace wb::kernels {
 // Looks up one row per token: out[t] = scale * table[ids[t]].
 //   table [V, C] F32/BF16/F64 and out [T, C] the same, or table in tiles of quantised blocks (kernels/quantize.h) and
 //   out F32/BF16/F64; ids [T] I32, each in [0, V).
-// Throws InvalidArgument on shapes, dtypes, or (CPU) an id outside the table.
+// Throws InvalidArgument on shapes, dtypes, or an id outside the table (CUDA: its row is NaN, its gradient left out).
 struct EmbeddingForwardArgs {
     ConstView table;
     ConstView ids;

@@ -6,21 +6,15 @@
 namespace wb::kernels {
 namespace {
 
-constexpr int64_t kBlockColumns = 32;
-
-bool isBlocks(DType dtype) {
-    return dtype == DType::Q8_0 || dtype == DType::Q4_0 || isTiled(dtype);
-}
-
 void requireBlocks(std::string_view op, std::string_view name, const ConstView& view) {
     requireRank(op, name, view, 2);
-    if (!isBlocks(view.dtype)) {
-        throw Error{ErrorCode::InvalidArgument,
-                    fmt::format("{}: {} is {}, expected Q8_0, Q4_0 or their tiles", op, name, dtypeName(view.dtype))};
+    if (!isBlocked(view.dtype) && !isTiled(view.dtype)) {
+        throw Error{ErrorCode::InvalidArgument, fmt::format("{}: {} is {}, expected Q8_0, Q4_0, NF4 or their tiles", op,
+                                                            name, dtypeName(view.dtype))};
     }
-    if (view.shape[1] % kBlockColumns != 0) {
+    if (const int64_t length = valuesPerBlock(view.dtype); view.shape[1] % length != 0) {
         throw Error{ErrorCode::InvalidArgument,
-                    fmt::format("{}: {} columns are no multiple of {}", op, view.shape[1], kBlockColumns)};
+                    fmt::format("{}: {} columns are no multiple of {}", op, view.shape[1], length)};
     }
 }
 
@@ -34,8 +28,10 @@ void dequantize(const Context& context, const DequantizeArgs& args) {
     constexpr std::string_view kOp = "dequantize";
     requireBlocks(kOp, "quantized", args.quantized);
     requireShape(kOp, "out", args.out, args.quantized.shape);
-    const bool isDouble = args.out.dtype == DType::F64 && isTiled(args.quantized.dtype);
-    if (args.out.dtype != DType::BF16 && !isDouble) requireDtype(kOp, "out", args.out, DType::F32);
+    requireComputeDtype(context, kOp, "out", args.out);
+    if (args.out.dtype == DType::F64 && !isTiled(args.quantized.dtype)) {
+        throw Error{ErrorCode::InvalidArgument, "dequantize: blocks row by row are not widened to F64"};
+    }
     dispatch(context, context.ops->dequantize, args, costOf(args.quantized, args.out));
 }
 

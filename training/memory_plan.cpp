@@ -3,6 +3,7 @@
 
 #include "core/run/recipe_fields.h"
 #include "kernels/attention.h"
+#include "kernels/runtime/plugin_loader.h"
 #include "kernels/runtime/runtime.h"
 #include "training/sample_prompts.h"
 #include "training/steps.h"
@@ -80,7 +81,8 @@ std::vector<StepPlan> heaviestSteps(const TrainingSetup& setup) {
 
 }  // namespace
 
-int64_t availableMemory(Device /*device*/) {
+int64_t availableMemory(Device device) {
+    if (device.type == DeviceType::Cuda) return kernels::availableDeviceMemory(device);
     std::ifstream file("/proc/meminfo");
     std::string key;
     int64_t kibibytes = 0;
@@ -91,7 +93,7 @@ int64_t availableMemory(Device /*device*/) {
     return 0;
 }
 
-MemoryPlan planMemory(const TrainingSetup& setup, Device device, int numThreads) {
+MemoryPlan planMemory(const TrainingSetup& setup, Device device, int numThreads, int64_t heldBytes) {
     kernels::Runtime runtime({.device = {.type = DeviceType::Plan},
                               .numThreads = numThreads,
                               .attention = kernels::AttentionBackend::Auto,
@@ -108,8 +110,9 @@ MemoryPlan planMemory(const TrainingSetup& setup, Device device, int numThreads)
     generateSamples(tuning, setup);
 
     const kernels::MemoryStats& stats = runtime.allocator().stats();
-    MemoryPlan plan{
-        .peakBytes = stats.peakBytes, .byOwner = stats.peakByOwner, .availableBytes = availableMemory(device)};
+    MemoryPlan plan{.peakBytes = stats.peakBytes,
+                    .byOwner = stats.peakByOwner,
+                    .availableBytes = availableMemory(device) + heldBytes};
     plan.fits = plan.peakBytes <= plan.availableBytes;
     return plan;
 }

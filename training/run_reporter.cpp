@@ -4,7 +4,7 @@
 #include "core/run/machine.h"
 #include "core/run/version.h"
 #include "kernels/base/error.h"
-#include "kernels/cpu/cpu_features.h"
+#include "kernels/runtime/plugin_loader.h"
 #include "training/trainer.h"
 
 #include <unistd.h>
@@ -15,6 +15,10 @@ namespace wb::training {
 namespace {
 
 constexpr auto kKernelsInterval = std::chrono::seconds(1);
+
+bool runsBehind(const kernels::Runtime& runtime) {
+    return runtime.context().device.type == DeviceType::Cuda;
+}
 
 std::string hostName() {
     std::array<char, 256> name{};
@@ -88,7 +92,7 @@ void RunReporter::started(const TrainingSetup& setup, TuningModel& tuning, std::
     started.title = core::recipeTitle(setup.recipe);
     started.engineVersion = core::engineVersion();
     started.device = deviceName(m_runtime.context().device);
-    started.deviceName = kernels::cpu::cpuFeatures().model;
+    started.deviceName = kernels::deviceModel(m_runtime.context().device);
     started.host = hostName();
     started.pid = getpid();
     started.threads = m_runtime.context().numThreads;
@@ -134,6 +138,15 @@ void RunReporter::sample(int64_t step, size_t index, const GeneratedSample& samp
         core::SampleMade{step, static_cast<int64_t>(index), sample.prompt.prompt, sample.text, sample.prompt.expected});
 }
 
+bool RunReporter::takesProfile() {
+    if (!runsBehind(m_runtime)) return true;
+    const auto now = Clock::now();
+    const bool isFirst = !m_lastProfile;
+    if (!isFirst && now - *m_lastProfile < kKernelsInterval) return false;
+    m_lastProfile = isFirst ? now - kKernelsInterval : now;
+    return !isFirst;
+}
+
 void RunReporter::kernels(int64_t step) {
     const auto now = Clock::now();
     if (now - m_lastKernels < kKernelsInterval) return;
@@ -142,7 +155,8 @@ void RunReporter::kernels(int64_t step) {
 }
 
 void RunReporter::writeKernels(int64_t step) {
-    const double seconds = std::chrono::duration<double>(Clock::now() - m_start).count();
+    const double seconds =
+        runsBehind(m_runtime) ? m_profiledSeconds : std::chrono::duration<double>(Clock::now() - m_start).count();
     write(core::KernelsReported{step, seconds, kernelRows(m_runtime.profiler())});
     if (!m_telemetry) return;
     core::GpuSnapshot gpu = m_telemetry->latest();

@@ -30,7 +30,13 @@ public:
     void step(int64_t step, double epoch, const StepResult& result, double learningRate, double seconds);
     void evaluated(int64_t step, double epoch, const EvaluationResult& result, double seconds, bool isBest);
     void sample(int64_t step, size_t index, const GeneratedSample& sample);
-    // The profile so far and what the GPU of the run does, at most once in kKernelsInterval.
+    // Whether the next step is to be timed op by op. The host's clock costs nothing; a device that works behind the
+    // host is marked between its kernels, so there it is one step in kKernelsInterval, and not the first.
+    bool takesProfile();
+    // Seconds of a step that such a device was timed in.
+    void profiled(double seconds) { m_profiledSeconds += seconds; }
+    // The profile so far and what the GPU of the run does, at most once in kKernelsInterval. Waits for a step that is
+    // being timed.
     void kernels(int64_t step);
     void finished(const TrainOutcome& outcome);
     void sync() { m_writer.sync(); }
@@ -46,6 +52,8 @@ private:
     std::function<void(const core::Event&)> m_onEvent;
     Clock::time_point m_start = Clock::now();
     Clock::time_point m_lastKernels = m_start;
+    std::optional<Clock::time_point> m_lastProfile;  // on a device with its own timer; empty before the first step
+    double m_profiledSeconds = 0;
 };
 
 // Memory by owner as events and JSON name it.

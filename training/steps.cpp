@@ -28,17 +28,33 @@ BatchTensors upload(const kernels::Context& context, const PackedBatch& batch) {
     return tensors;
 }
 
-// [1] F64, zero.
-Tensor makeLossSum(const kernels::Context& context) {
-    return Tensor::zeros(context, DType::F64, Shape{1}, MemoryOwner::Workspace);
-}
+// The losses of the micro-batches of a step or of an evaluation, added up on the device.
+class LossSum {
+public:
+    explicit LossSum(const kernels::Context& context)
+        : m_context(context), m_sum(Tensor::empty(context, DType::F64, Shape{1}, MemoryOwner::Workspace)) {}
 
-void addLosses(const kernels::Context& context, const Tensor& losses, const Tensor& sum) {
-    kernels::lossSum(context, {.losses = losses.view(), .sum = sum.view(), .accumulates = true});
-}
+    void add(const Tensor& losses) {
+        kernels::lossSum(m_context, {.losses = losses.view(), .sum = m_sum.view(), .accumulates = m_hasLosses});
+        m_hasLosses = true;
+    }
+    // [1] F64, once something was added.
+    const Tensor& tensor() const { return m_sum; }
+    // Waits for the device.
+    double value() const {
+        double sum = 0;
+        if (m_hasLosses) core::copyToHost(m_context, m_sum, &sum, sizeof(sum));
+        return sum;
+    }
+
+private:
+    const kernels::Context& m_context;
+    Tensor m_sum;
+    bool m_hasLosses = false;
+};
 
 void runMicroBatch(TuningModel& tuning, const PackedBatch& batch, float gradScale, core::RandomStream& dropout,
-                   const Tensor& lossSum) {
+                   LossSum& lossSum) {
     const kernels::Context& context = tuning.context();
     const BatchTensors tensors = upload(context, batch);
     const auto rows = tuning.adapterRows(static_cast<int64_t>(batch.ids.size()));
@@ -48,7 +64,7 @@ void runMicroBatch(TuningModel& tuning, const PackedBatch& batch, float gradScal
         const core::Var hidden = tuning.model().forward(pass, tensors.input);
         return tuning.model().loss(pass, hidden, tensors.labels, gradScale);
     }();
-    addLosses(context, loss.losses.value, lossSum);
+    lossSum.add(loss.losses.value);
     tape.backward(loss.losses, loss.losses.value);
 }
 
@@ -63,34 +79,57 @@ int64_t countCorrect(const kernels::Context& context, const Tensor& predictions,
 
 }  // namespace
 
-StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& plan, const StepOptions& options) {
+StepQueue::StepQueue(TuningModel& tuning) : m_tuning(tuning) {
+    for (size_t i = 0; i < kCapacity; ++i) {
+        m_slots.push_back({core::HostCopy(tuning.context(), kernels::kNumStepNumbers * sizeof(float)), {}});
+    }
+}
+
+void StepQueue::start(const SequenceSet& set, const StepPlan& plan, const StepOptions& options) {
+    WB_CHECK(unfinished() < kCapacity, "older steps are finished first");
     // Draws of step s start at s * 2^40: no two steps share a draw, and a resumed step repeats its own.
     core::RandomStream dropout{options.dropoutSeed, static_cast<uint64_t>(options.step) << 40};
     const float gradScale = 1.0F / static_cast<float>(std::max<int64_t>(plan.labelTokens, 1));
-    const kernels::Context& context = tuning.context();
-    const Tensor lossSum = makeLossSum(context);
+    const kernels::Context& context = m_tuning.context();
+    LossSum lossSum(context);
     StepResult result;
     for (const MicroBatch& micro : plan.microBatches) {
         const PackedBatch batch = set.pack(micro.examples);
-        runMicroBatch(tuning, batch, gradScale, dropout, lossSum);
+        runMicroBatch(m_tuning, batch, gradScale, dropout, lossSum);
         result.tokens += batch.tokens();
         result.labelTokens += batch.labelTokens;
     }
-    const Tensor& summary = tuning.optimizer().summarize(lossSum, std::max<int64_t>(result.labelTokens, 1));
-    tuning.optimizer().update(options.learningRate, options.step);
-    if (tuning.adapter() != nullptr) tuning.adapter()->refresh(context);
-    tuning.optimizer().clearGradients();
-    const std::vector<float> numbers = core::toFloats(context, summary);
+    AdamW& optimizer = m_tuning.optimizer();
+    const Tensor& summary = optimizer.summarize(lossSum.tensor(), std::max<int64_t>(result.labelTokens, 1));
+    Slot& slot = m_slots[m_started++ % kCapacity];
+    slot.result = result;
+    slot.numbers.start(summary);
+    optimizer.update(options.learningRate, options.step);
+    if (m_tuning.adapter() != nullptr) m_tuning.adapter()->refresh(context);
+    optimizer.clearGradients();
+}
+
+StepResult StepQueue::finish() {
+    WB_CHECK(unfinished() > 0, "a step was started");
+    Slot& slot = m_slots[m_finished++ % kCapacity];
+    StepResult result = slot.result;
+    const std::span<const float> numbers = slot.numbers.wait<float>();
     result.loss = numbers[kernels::kStepLoss];
     result.gradNorm = numbers[kernels::kStepGradientNorm];
     result.wasApplied = std::isfinite(result.loss) && std::isfinite(result.gradNorm);
     return result;
 }
 
+StepResult runStep(TuningModel& tuning, const SequenceSet& set, const StepPlan& plan, const StepOptions& options) {
+    StepQueue queue(tuning);
+    queue.start(set, plan, options);
+    return queue.finish();
+}
+
 EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& context, int32_t adapter,
                           const SequenceSet& set, int64_t maxTokens, const std::function<bool()>& isCancelled) {
     EvaluationResult result;
-    const Tensor lossSum = makeLossSum(context);
+    LossSum lossSum(context);
     int64_t correct = 0;
     for (const StepPlan& plan : planInOrder(set, maxTokens).steps) {
         for (const MicroBatch& micro : plan.microBatches) {
@@ -103,15 +142,13 @@ EvaluationResult evaluate(core::LanguageModel& model, const kernels::Context& co
             }
             const core::Context pass{context, nullptr, nullptr, rows};
             const core::LmLoss loss = model.loss(pass, model.forward(pass, tensors.input), tensors.labels, 0.0F);
-            addLosses(context, loss.losses.value, lossSum);
+            lossSum.add(loss.losses.value);
             correct += countCorrect(context, loss.predictions, batch.labels);
             result.labelTokens += batch.labelTokens;
         }
     }
     const auto count = static_cast<double>(std::max<int64_t>(result.labelTokens, 1));
-    double sum = 0;
-    core::copyToHost(context, lossSum, &sum, sizeof(sum));
-    result.loss = static_cast<float>(sum / count);
+    result.loss = static_cast<float>(lossSum.value() / count);
     result.tokenAccuracy = static_cast<double>(correct) / count;
     return result;
 }

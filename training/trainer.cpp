@@ -3,6 +3,7 @@
 
 #include "core/run/version.h"
 #include "kernels/base/error.h"
+#include "kernels/runtime/plugin_loader.h"
 #include "training/checkpoint_certificate.h"
 #include "training/run_reporter.h"
 #include "training/sample_prompts.h"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <thread>
 
 namespace wb::training {
@@ -39,7 +41,8 @@ public:
           m_run(std::move(run)),
           m_stop(stop),
           m_report(m_run, runtime, std::move(onEvent)),
-          m_tuning(runtime.context(), m_setup.config, m_setup.source ? &*m_setup.source : nullptr, m_setup.recipe) {}
+          m_tuning(runtime.context(), m_setup.config, m_setup.source ? &*m_setup.source : nullptr, m_setup.recipe),
+          m_steps(m_tuning) {}
 
     TrainOutcome run() {
         try {
@@ -51,6 +54,13 @@ public:
     }
 
 private:
+    struct UnderWay {
+        int64_t step;
+        double learningRate;
+        Clock::time_point start;
+        bool isProfiled;
+    };
+
     static std::string hintFor(ErrorCode code) {
         if (code == ErrorCode::OutOfMemory) return "Lower micro_batch_tokens or max_length, or choose method lora.";
         return "Resume the run once the cause is gone: it continues from its last checkpoint.";
@@ -58,10 +68,10 @@ private:
 
     TrainOutcome runUnguarded() {
         const auto start = Clock::now();
-        m_runtime.profiler().setEnabled(true);
+        m_runtime.profiler().setEnabled(!worksBehind());
         restore();
         m_report.started(m_setup, m_tuning, m_resumedFrom);
-        m_report.planned(planMemory(m_setup, m_runtime.context().device, m_runtime.context().numThreads));
+        m_report.planned(planMemory(m_setup, m_runtime.context().device, m_runtime.context().numThreads, heldBytes()));
         if (m_state.step == 0 && !m_hasStepped) evaluateNow();
 
         std::string reason = "completed";
@@ -76,9 +86,12 @@ private:
             }
             trainStep();
         }
+        settleSteps();
         if (m_state.step > m_savedStep) checkpointNow();
         return finish(reason, secondsSince(start));
     }
+
+    int64_t heldBytes() const { return worksBehind() ? kernels::heldDeviceMemory(m_runtime.context()) : 0; }
 
     void restore() {
         const std::vector<core::Event> past = core::readEvents(m_run.eventsPath());
@@ -127,28 +140,57 @@ private:
         return *m_plan;
     }
 
+    // A device that works behind the host gets the next step before the last one is asked for, so that it never waits.
+    // Whatever looks at the weights or ends the run first settles all steps.
     void trainStep() {
+        startStep();
+        const int64_t step = m_state.step;
+        const bool endsEpoch = m_state.cursor.step == 0;
+        const bool evaluates = endsEpoch || step == m_setup.totalSteps || isDue(m_setup.recipe.evalEvery);
+        const bool saves = endsEpoch || isDue(m_setup.recipe.checkpointEvery);
+        const bool mayRun = worksBehind() && !evaluates && !saves;
+        while (m_underWay.size() > (mayRun ? 1U : 0U)) settleStep();
+
+        if (evaluates) evaluateNow();
+        if (saves) checkpointNow();
+        if (m_underWay.empty() || !m_underWay.back().isProfiled) m_report.kernels(step);
+    }
+
+    bool worksBehind() const { return m_runtime.context().device.type == DeviceType::Cuda; }
+
+    void startStep() {
         const StepPlan& plan = epochPlan(m_state.cursor.epoch).steps[static_cast<size_t>(m_state.cursor.step)];
         const int64_t step = m_state.step + 1;
         const double learningRate = learningRateAt(m_setup.schedule, step);
-        const auto start = Clock::now();
-        const StepResult result = runStep(m_tuning, m_setup.data.prepared.train, plan,
-                                          {.learningRate = static_cast<float>(learningRate),
-                                           .step = step,
-                                           .dropoutSeed = static_cast<uint64_t>(m_setup.recipe.seed) + 1});
-        const double seconds = secondsSince(start);
+        const bool isProfiled = m_report.takesProfile();
+        m_runtime.profiler().setEnabled(isProfiled);
+        m_underWay.push_back({step, learningRate, Clock::now(), isProfiled});
+        m_steps.start(m_setup.data.prepared.train, plan,
+                      {.learningRate = static_cast<float>(learningRate),
+                       .step = step,
+                       .dropoutSeed = static_cast<uint64_t>(m_setup.recipe.seed) + 1});
+        m_runtime.profiler().setEnabled(!worksBehind());
         m_state.step = step;
         m_state.cursor = advance(m_state.cursor, m_setup.stepsPerEpoch);
+    }
+
+    // Reports the oldest step under way. Its time is counted from the end of the one before.
+    void settleStep() {
+        const UnderWay step = m_underWay.front();
+        m_underWay.pop_front();
+        const StepResult result = m_steps.finish();
+        const auto now = Clock::now();
+        const double seconds = std::chrono::duration<double>(now - std::max(step.start, m_settled)).count();
+        m_settled = now;
         m_state.trainSeconds += seconds;
         m_state.trainTokens += result.tokens;
-        m_report.step(step, epochOf(step), result, learningRate, seconds);
-        checkFinite(result);
+        m_report.step(step.step, epochOf(step.step), result, step.learningRate, seconds);
+        if (step.isProfiled) m_report.profiled(seconds);
+        checkFinite(step.step, result);
+    }
 
-        const bool endsEpoch = m_state.cursor.step == 0;
-        const bool isLast = step == m_setup.totalSteps;
-        if (endsEpoch || isLast || isDue(m_setup.recipe.evalEvery)) evaluateNow();
-        if (endsEpoch || isDue(m_setup.recipe.checkpointEvery)) checkpointNow();
-        m_report.kernels(step);
+    void settleSteps() {
+        while (!m_underWay.empty()) settleStep();
     }
 
     bool isDue(int64_t every) const { return every > 0 && m_state.step % every == 0; }
@@ -156,12 +198,12 @@ private:
         return static_cast<double>(step) / static_cast<double>(m_setup.stepsPerEpoch);
     }
 
-    void checkFinite(const StepResult& result) {
+    void checkFinite(int64_t step, const StepResult& result) {
         m_skippedSteps = result.wasApplied ? 0 : m_skippedSteps + 1;
         if (result.wasApplied) return;
         m_report.write(core::WarningRaised{
             fmt::format("step {}: loss {} with gradient norm {}; the step was left out, the weights are unchanged",
-                        m_state.step, result.loss, result.gradNorm),
+                        step, result.loss, result.gradNorm),
             "A lower learning_rate usually helps."});
         if (m_skippedSteps < kMaxSkippedSteps) return;
         throw Error{
@@ -247,6 +289,7 @@ private:
 
     // False if the pause ended with a stop.
     bool waitWhilePaused() {
+        settleSteps();
         m_report.write(core::StateChanged{"paused", "on request"});
         while (true) {
             if (m_stop.load() || m_run.control() == core::RunControl::Stop) return false;
@@ -282,7 +325,10 @@ private:
     const std::atomic<bool>& m_stop;
     RunReporter m_report;
     TuningModel m_tuning;
-    TrainingState m_state;
+    StepQueue m_steps;
+    std::deque<UnderWay> m_underWay;  // the steps that m_steps has not finished
+    Clock::time_point m_settled{};    // when the last result came
+    TrainingState m_state;            // after the last step under way
     std::optional<int64_t> m_resumedFrom;
     bool m_hasStepped = false;  // in this sitting or one before: the untrained model has been evaluated
     int64_t m_savedStep = 0;

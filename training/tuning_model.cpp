@@ -21,6 +21,7 @@ core::ElementTypes elementTypesOf(const core::Recipe& recipe) {
     switch (recipe.baseDtype) {
         case core::BaseWeights::Q8_0: return core::ElementTypes::quantized(recipe.dtype, DType::Q8_0);
         case core::BaseWeights::Q4_0: return core::ElementTypes::quantized(recipe.dtype, DType::Q4_0);
+        case core::BaseWeights::Nf4: return core::ElementTypes::quantized(recipe.dtype, DType::NF4);
         case core::BaseWeights::AsComputed: break;
     }
     return recipe.dtype;
@@ -78,12 +79,14 @@ TuningModel::TuningModel(const kernels::Context& context, const core::ModelConfi
     } else {
         m_model->visitParameters(train);
     }
-    m_optimizer = std::make_unique<AdamW>(context, std::move(trained),
-                                          AdamWOptions{.beta1 = static_cast<float>(recipe.beta1),
-                                                       .beta2 = static_cast<float>(recipe.beta2),
-                                                       .epsilon = static_cast<float>(recipe.epsilon),
-                                                       .weightDecay = static_cast<float>(recipe.weightDecay),
-                                                       .clipNorm = static_cast<float>(recipe.clipNorm)});
+    m_optimizer =
+        std::make_unique<AdamW>(context, std::move(trained),
+                                AdamWOptions{.beta1 = static_cast<float>(recipe.beta1),
+                                             .beta2 = static_cast<float>(recipe.beta2),
+                                             .epsilon = static_cast<float>(recipe.epsilon),
+                                             .weightDecay = static_cast<float>(recipe.weightDecay),
+                                             .clipNorm = static_cast<float>(recipe.clipNorm),
+                                             .has8bitMoments = recipe.optimizer == core::OptimizerKind::AdamW8bit});
 }
 
 int64_t TuningModel::parameterCount() {

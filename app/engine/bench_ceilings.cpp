@@ -16,7 +16,7 @@ BenchCeilings measureCeilings(int numThreads, int64_t bufferBytes) {
 
 double gemmCeiling(const kernels::MachinePeak& peak, DType dtype) {
     if (dtype == DType::BF16 && peak.bf16Gflops > 0) return peak.bf16Gflops;
-    if ((dtype == DType::Q8_0 || dtype == DType::Q4_0) && peak.int8Gops > 0) return peak.int8Gops;
+    if (isBlocked(dtype) && peak.int8Gops > 0) return peak.int8Gops;
     return peak.f32Gflops;
 }
 

@@ -32,7 +32,8 @@ DType weightType(const std::string& name) {
     if (name == "bf16") return DType::BF16;
     if (name == "q8_0") return DType::Q8_0;
     if (name == "q4_0") return DType::Q4_0;
-    throw UsageError(fmt::format("--dtype is '{}', expected f32, bf16, q8_0 or q4_0", name));
+    if (name == "nf4") return DType::NF4;
+    throw UsageError(fmt::format("--dtype is '{}', expected f32, bf16, q8_0, q4_0 or nf4", name));
 }
 
 ModelBenchOptions resolve(const ModelBenchFlags& flags, const CommandContext& context) {
@@ -84,7 +85,7 @@ void addCommonOptions(CLI::App& command, ModelBenchFlags& flags, const char* tok
     command.add_option("--config", flags.options.config, "30m, 135m, gpt2, or a config.json: weights are random")
         ->required()
         ->type_name("NAME|FILE");
-    command.add_option("--dtype", flags.dtype, "f32, bf16, q8_0 or q4_0 (default: f32)");
+    command.add_option("--dtype", flags.dtype, "f32, bf16, q8_0, q4_0 or nf4 (default: f32)");
     command.add_option("--tokens", flags.tokens, tokens)->check(CLI::Range(1, 1 << 20).description(""));
     command.add_option("--repeats", flags.options.repeats, "Timings; the median counts")->check(CLI::Range(1, 1000));
 }

@@ -133,7 +133,7 @@ std::unique_ptr<BenchWorkload> makeTrainWorkload(const kernels::Context& context
 
 BenchModel::BenchModel(const kernels::Context& context, const core::ModelConfig& config, DType dtype, bool hasAdapter)
     : m_context(context) {
-    const bool isQuantized = dtype == DType::Q8_0 || dtype == DType::Q4_0;
+    const bool isQuantized = isBlocked(dtype);
     m_model = std::make_unique<core::LanguageModel>(
         context, config, isQuantized ? core::ElementTypes::quantized(DType::F32, dtype) : core::ElementTypes(dtype));
     core::initialiseWeights(context, *m_model, kSeed);

@@ -42,7 +42,7 @@ std::unique_ptr<BenchWorkload> makeTrainWorkload(const kernels::Context& context
 // A model with random weights and one fresh adapter of rank 16 on every projection, for generating.
 class BenchModel {
 public:
-    // Q8_0 and Q4_0 are the types of the matrices: such a model computes in F32.
+    // Q8_0, Q4_0 and NF4 are the types of the matrices: such a model computes in F32.
     BenchModel(const kernels::Context& context, const core::ModelConfig& config, DType dtype, bool hasAdapter);
 
     const kernels::Context& context() const { return m_context; }

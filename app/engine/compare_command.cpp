@@ -61,7 +61,7 @@ void run(const Options& options, CommandContext& context) {
     options.arguments.check();
     kernels::Runtime runtime =
         makeRuntime(context.options().device, context.options().threads, options.arguments.attention);
-    ModelHost host(runtime.context(), options.arguments.elementTypes());
+    ModelHost host(runtime.context(), options.arguments.weightTypes());
     const std::filesystem::path modelPath = resolveModel(options.arguments.model);
     const TunedSource source = resolveTuned(options.arguments.adapter, context.libraryFolder());
     const std::vector<Pane> panes{{"base", host.base(modelPath)}, {"tuned", host.tuned(modelPath, source)}};

@@ -15,7 +15,7 @@ namespace {
 
 struct Options {
     bool usesStdio = false;
-    std::string dtype = "f32";
+    std::string dtype = kAutoDtype;
 };
 
 // Whole lines from two threads: refusals come from the one that reads.
@@ -38,7 +38,7 @@ void run(const Options& options, const CommandContext& context) {
     const auto send = [&write](const core::Reply& reply) { write(reply); };
     RequestQueue queue;
     // First: if there is no such device, nobody must be left waiting for input.
-    EngineServer server(context, queue, send, elementTypesOf(options.dtype));
+    EngineServer server(context, queue, send, weightTypesOf(options.dtype));
     std::jthread reader([&] {
         queue.readAll(std::cin, [&](const std::string& id, const std::string& problem) {
             send({id, core::ErrorReply{errorCodeName(ErrorCode::InvalidArgument), problem,

@@ -9,7 +9,6 @@
 #include "app/engine/engine_runtime.h"
 #include "core/run/version.h"
 #include "kernels/attention.h"
-#include "kernels/cpu/cpu_features.h"
 #include "kernels/runtime/plugin_loader.h"
 #include "training/memory_plan.h"
 #include "training/run_reporter.h"
@@ -159,7 +158,7 @@ private:
 }  // namespace
 
 EngineServer::EngineServer(const CommandContext& context, RequestQueue& queue,
-                           std::function<void(const core::Reply&)> send, const core::ElementTypes& types)
+                           std::function<void(const core::Reply&)> send, const WeightTypes& types)
     : m_context(context),
       m_queue(queue),
       m_send(std::move(send)),
@@ -193,7 +192,7 @@ void EngineServer::answer(const std::string& id, const core::HelloRequest& hello
     core::HelloReply greeting;
     greeting.engineVersion = core::engineVersion();
     greeting.device = deviceName(m_runtime.context().device);
-    greeting.deviceName = kernels::cpu::cpuFeatures().model;
+    greeting.deviceName = kernels::deviceModel(m_runtime.context().device);
     greeting.threads = m_runtime.context().numThreads;
     greeting.availableBytes = training::availableMemory(m_runtime.context().device);
     greeting.gpuNote = kernels::cudaPlugin().reason;

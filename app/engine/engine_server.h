@@ -15,9 +15,9 @@ namespace wb::app {
 class EngineServer {
 public:
     // `send` gets each reply; it must be callable from the thread that reads requests, too.
-    // `types`: how models are held.
+    // `types`: how models are held; nothing: as suits each.
     EngineServer(const CommandContext& context, RequestQueue& queue, std::function<void(const core::Reply&)> send,
-                 const core::ElementTypes& types);
+                 const WeightTypes& types);
 
     // Serves until the queue ends. Errors of a request become its reply; the server goes on.
     void run();

@@ -22,7 +22,7 @@ struct Options {
     std::string adapter;
     std::string textFile;
     std::string dataFile;
-    std::string dtype = "f32";
+    std::string dtype = kAutoDtype;
     EvaluationOptions evaluation;
 };
 
@@ -67,7 +67,7 @@ void run(const Options& options, CommandContext& context) {
     if (options.textFile.empty() == options.dataFile.empty())
         throw UsageError("give either --text FILE or --data FILE");
     kernels::Runtime runtime = makeRuntime(context.options().device, context.options().threads);
-    ModelHost host(runtime.context(), elementTypesOf(options.dtype));
+    ModelHost host(runtime.context(), weightTypesOf(options.dtype));
     const Variant variant = variantOf(options, host, context);
     if (options.dataFile.empty()) {
         evaluateText(options, host, variant, context);

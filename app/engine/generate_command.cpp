@@ -59,7 +59,7 @@ void run(const Options& options, CommandContext& context) {
     options.arguments.check();
     kernels::Runtime runtime =
         makeRuntime(context.options().device, context.options().threads, options.arguments.attention);
-    ModelHost host(runtime.context(), options.arguments.elementTypes());
+    ModelHost host(runtime.context(), options.arguments.weightTypes());
     const std::filesystem::path modelPath = resolveModel(options.arguments.model);
     Variant variant = host.base(modelPath);
     std::optional<TunedSource> source;

@@ -15,14 +15,16 @@ void addDtypeOption(CLI::App& command, std::string& dtype) {
     command
         .add_option(
             "--dtype", dtype,
-            "Weights in memory: f32, bf16, q8_0 or q4_0; blocks of a .gguf file in the same format are taken as "
-            "they are, all others rounded")
+            "Weights in memory: f32, bf16, q8_0, q4_0 or nf4; blocks of a .gguf file in the same format are taken as "
+            "they are, all others rounded. auto: bf16 on a GPU for a file of bf16, else f32")
         ->capture_default_str();
 }
 
-core::ElementTypes elementTypesOf(const std::string& dtype) {
-    if (const auto types = core::elementTypesNamed(dtype)) return *types;
-    throw UsageError(fmt::format("--dtype is '{}', expected one of {}", dtype, core::kElementTypeNames));
+WeightTypes weightTypesOf(const std::string& dtype) {
+    if (dtype == kAutoDtype) return std::nullopt;
+    if (const auto types = core::elementTypesNamed(dtype)) return types;
+    throw UsageError(
+        fmt::format("--dtype is '{}', expected one of {}, {}", dtype, kAutoDtype, core::kElementTypeNames));
 }
 
 void GenerationArguments::addTo(CLI::App& command) {
@@ -77,12 +79,12 @@ void GenerationArguments::addTo(CLI::App& command) {
     addDtypeOption(command, dtype);
 }
 
-core::ElementTypes GenerationArguments::elementTypes() const {
-    return elementTypesOf(dtype);
+WeightTypes GenerationArguments::weightTypes() const {
+    return weightTypesOf(dtype);
 }
 
 void GenerationArguments::check() const {
-    elementTypes();
+    weightTypes();
     const inference::SamplerOptions& sampler = generation.sampler;
     for (const double value :
          {sampler.temperature, sampler.topP, sampler.minP, sampler.repetitionPenalty, generation.lengthPenalty}) {

@@ -9,10 +9,12 @@
 
 namespace wb::app {
 
+inline constexpr const char* kAutoDtype = "auto";
+
 // Adds --dtype to a command: how its models are held in memory.
 void addDtypeOption(CLI::App& command, std::string& dtype);
 // The types of a name; throws UsageError if there are none.
-core::ElementTypes elementTypesOf(const std::string& dtype);
+WeightTypes weightTypesOf(const std::string& dtype);
 
 // The options of every command that generates.
 struct GenerationArguments {
@@ -20,14 +22,14 @@ struct GenerationArguments {
     std::string adapter;
     std::string templateName;
     std::string attention = "auto";
-    std::string dtype = "f32";
+    std::string dtype = kAutoDtype;
     std::string firstToken;
     inference::GenerationOptions generation;
 
     // Adds the options to a command. The object must outlive the command's callback.
     void addTo(CLI::App& command);
-    // How models are held. Throws UsageError on another name than those of kElementTypeNames.
-    core::ElementTypes elementTypes() const;
+    // How models are held. Throws UsageError on another name than auto and those of kElementTypeNames.
+    WeightTypes weightTypes() const;
     // Throws UsageError if the values contradict each other.
     void check() const;
     // The options for a model. An encoder-decoder's generation config decides the beam width and the penalties that the

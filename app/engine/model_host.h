@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,11 +42,14 @@ struct Variant {
     std::string adapterHash() const;
 };
 
+// How the weights of a model are held; nothing: as suits its file and the device.
+using WeightTypes = std::optional<core::ElementTypes>;
+
 // Loads models and adapters once and keeps them. Engine thread only; the context must outlive it.
 class ModelHost {
 public:
     // `types`: how its models are held.
-    explicit ModelHost(const kernels::Context& context, const core::ElementTypes& types = {})
+    explicit ModelHost(const kernels::Context& context, const WeightTypes& types = core::ElementTypes{})
         : m_context(context), m_types(types) {}
 
     const kernels::Context& context() const { return m_context; }
@@ -58,7 +62,7 @@ public:
 
 private:
     const kernels::Context& m_context;
-    core::ElementTypes m_types;
+    WeightTypes m_types;
     std::map<std::filesystem::path, std::unique_ptr<LoadedModel>> m_models;
 };
 

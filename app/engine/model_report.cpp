@@ -3,10 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
 #include <initializer_list>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/format/gguf.h"
@@ -36,15 +34,6 @@ ModelCompanions readCompanions(const std::filesystem::path& path) {
         found.templateProblem = error.what();
     }
     return found;
-}
-
-// The element type that holds most of the weights.
-std::string mainDtype(const core::ModelSource& source) {
-    std::map<DType, int64_t> counts;
-    for (const core::ModelTensor& tensor : source.tensors()) counts[tensor.dtype] += tensor.count();
-    const auto most = std::max_element(counts.begin(), counts.end(),
-                                       [](const auto& a, const auto& b) { return a.second < b.second; });
-    return most == counts.end() ? std::string() : std::string(dtypeName(most->first));
 }
 
 std::string textOf(const json& config, std::initializer_list<const char*> keys) {
@@ -99,7 +88,7 @@ void describeLoadable(ModelReport& report) {
     const core::ModelConfig& config = source.config();
     report.architecture = config.architecture;
     report.family = config.modelType;
-    report.dtype = mainDtype(source);
+    if (const auto dtype = source.mainDtype()) report.dtype = dtypeName(*dtype);
     report.contextLength = core::positionLimitOf(config);
     int64_t parameters = 0;
     for (const core::ModelTensor& tensor : source.tensors()) parameters += tensor.count();

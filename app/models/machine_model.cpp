@@ -28,8 +28,12 @@ QString machineSummary(const QJsonObject& doctor) {
         parts << MachineModel::tr("%1 memory").arg(formatBytes(bytes));
     const QJsonArray devices = gpu.value(QLatin1String("devices")).toArray();
     const QString reason = gpu.value(QLatin1String("reason")).toString();
-    if (!devices.isEmpty())
-        parts << devices.first().toObject().value(QLatin1String("name")).toString();
+    const QJsonObject first = devices.first().toObject();
+    const QString name = first.value(QLatin1String("name")).toString();
+    if (!devices.isEmpty() && first.value(QLatin1String("usable")).toBool(true))
+        parts << name;
+    else if (!devices.isEmpty())
+        parts << MachineModel::tr("%1 not used: %2").arg(name, first.value(QLatin1String("reason")).toString());
     else
         parts << (reason.isEmpty() ? MachineModel::tr("no GPU") : MachineModel::tr("no GPU: %1").arg(reason));
     parts.removeAll(QString());

@@ -4,6 +4,7 @@
 #include <QFileInfo>
 #include <algorithm>
 
+#include "app/models/units.h"
 #include "kernels/base/error.h"
 
 namespace wb::app {
@@ -65,6 +66,7 @@ void RunModel::reset() {
     m_lastEvaluation.reset();
     m_finished.reset();
     m_kernels = {};
+    m_gpu = {};
     m_samples.clear();
     m_messages.clear();
     for (MetricSeries* series : {&m_trainLoss, &m_validationLoss, &m_learningRate, &m_gradNorm, &m_tokensPerSecond})
@@ -156,6 +158,8 @@ void RunModel::applyEvent(const core::Event& event) {
         applySample(*sample);
     } else if (const auto* kernels = std::get_if<core::KernelsReported>(&event.body)) {
         m_kernels = *kernels;
+    } else if (const auto* gpu = std::get_if<core::GpuMeasured>(&event.body)) {
+        m_gpu = *gpu;
     } else if (const auto* warning = std::get_if<core::WarningRaised>(&event.body)) {
         addMessage(false, warning->message, warning->hint);
     } else if (const auto* error = std::get_if<core::ErrorRaised>(&event.body)) {
@@ -236,6 +240,24 @@ void RunModel::unpause() {
 }
 void RunModel::stopAndKeep() {
     request(&core::RunFolder::requestStop);
+}
+
+QString gpuSummary(const core::GpuMeasured& measured) {
+    QStringList gpus;
+    for (const core::GpuReading& gpu : measured.gpus) {
+        QStringList parts;
+        if (gpu.utilisation) parts << RunModel::tr("%1 busy").arg(formatPercent(*gpu.utilisation));
+        if (gpu.memoryUsed && gpu.memoryTotal) {
+            parts << RunModel::tr("%1 of %2")
+                         .arg(formatBytes(static_cast<double>(*gpu.memoryUsed)),
+                              formatBytes(static_cast<double>(*gpu.memoryTotal)));
+        }
+        if (gpu.powerWatts) parts << RunModel::tr("%1 W").arg(*gpu.powerWatts, 0, 'f', 0);
+        if (gpu.temperatureCelsius) parts << RunModel::tr("%1 °C").arg(*gpu.temperatureCelsius, 0, 'f', 0);
+        if (gpu.clockMhz) parts << RunModel::tr("%1 MHz").arg(*gpu.clockMhz, 0, 'f', 0);
+        gpus << QString::fromStdString(gpu.device) + QStringLiteral(": ") + parts.join(QStringLiteral(", "));
+    }
+    return gpus.join(QStringLiteral("  ·  "));
 }
 
 }  // namespace wb::app

@@ -65,6 +65,8 @@ public:
     const std::optional<core::Evaluated>& lastEvaluation() const { return m_lastEvaluation; }
     const std::optional<core::RunFinished>& finished() const { return m_finished; }
     const core::KernelsReported& kernels() const { return m_kernels; }
+    // What the GPUs of the run last did; empty for a run on the processor.
+    const core::GpuMeasured& gpu() const { return m_gpu; }
     const QVector<SampleReel>& samples() const { return m_samples; }
     const QVector<RunMessage>& messages() const { return m_messages; }
 
@@ -117,6 +119,7 @@ private:
     std::optional<core::Evaluated> m_lastEvaluation;
     std::optional<core::RunFinished> m_finished;
     core::KernelsReported m_kernels;
+    core::GpuMeasured m_gpu;
     QVector<SampleReel> m_samples;
     QVector<RunMessage> m_messages;
     MetricSeries m_trainLoss;
@@ -129,5 +132,8 @@ private:
 
 // "Running", "Stopped, can be resumed", ...
 QString runStateText(core::RunState state);
+
+// "cuda:0: 87 % busy, 21 GB of 150 GB, 540 W, 61 °C, 1980 MHz"; empty without a GPU.
+QString gpuSummary(const core::GpuMeasured& measured);
 
 }  // namespace wb::app

@@ -20,6 +20,7 @@ struct Parameter {
     bool isGradientUnset = false;     // cleared, and nothing has arrived since
     bool isTransposedInFile = false;  // a matrix that files hold as [in, out]
     bool isConstant = false;          // stored with the weights, never trained
+    bool isLookedUp = false;          // a table of rows that are trained when their ids appear
     int32_t untrainedRow = -1;        // looking up this row of a table gives it no gradient
     // What holds instead for the rows of an adapter, by adapter index, borrowed; null where it leaves the weight alone.
     std::vector<Parameter*> replacements{};

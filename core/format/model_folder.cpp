@@ -225,6 +225,13 @@ ModelSource ModelSource::open(const fs::path& path) {
     return ModelSource(std::move(impl));
 }
 
+std::optional<DType> ModelSource::mainDtype() const {
+    std::map<DType, int64_t> counts;
+    for (const ModelTensor& tensor : tensors()) counts[tensor.dtype] += tensor.count();
+    const auto most = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
+    return most == counts.end() ? std::nullopt : std::optional(most->first);
+}
+
 const fs::path& ModelSource::path() const {
     return m_impl->path;
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,6 +60,8 @@ public:
 
     // In ascending order of the names.
     const std::vector<ModelTensor>& tensors() const;
+    // The element type that holds most of the weights; nothing without tensors.
+    std::optional<DType> mainDtype() const;
     // Tensors of the files that no part of the decoder uses (a value head, say); they are ignored.
     const std::vector<std::string>& unusedTensors() const;
     bool has(std::string_view name) const;

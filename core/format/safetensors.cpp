@@ -70,7 +70,7 @@ std::string headerText(const std::vector<TensorDeclaration>& tensors,
             throw Error{ErrorCode::InvalidArgument,
                         fmt::format("tensor name '{}' is used twice or reserved", tensor.name)};
         }
-        if (tensor.dtype == DType::Q8_0 || tensor.dtype == DType::Q4_0) {
+        if (isBlocked(tensor.dtype) || isTiled(tensor.dtype)) {
             throw Error{ErrorCode::InvalidArgument, fmt::format("tensor '{}' is {}, which safetensors cannot hold",
                                                                 tensor.name, dtypeName(tensor.dtype))};
         }

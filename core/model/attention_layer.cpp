@@ -112,6 +112,7 @@ Var AttentionLayer::attendCached(const Context& context, const Heads& heads, con
                                              .keyLengths = use.step->keyLengths,
                                              .blockTables = use.step->blockTables,
                                              .maxBlocks = use.step->maxBlocks,
+                                             .maxKeyLength = use.step->maxKeyLength,
                                              .out = out.view(),
                                              .options = options(bias),
                                              .workspace = {}});

@@ -13,11 +13,12 @@ struct NamedTypes {
     ElementTypes types;
 };
 
-const std::array<NamedTypes, 4>& namedTypes() {
-    static const std::array<NamedTypes, 4> all{{{"f32", DType::F32},
+const std::array<NamedTypes, 5>& namedTypes() {
+    static const std::array<NamedTypes, 5> all{{{"f32", DType::F32},
                                                 {"bf16", DType::BF16},
                                                 {"q8_0", ElementTypes::quantized(DType::F32, DType::Q8_0)},
-                                                {"q4_0", ElementTypes::quantized(DType::F32, DType::Q4_0)}}};
+                                                {"q4_0", ElementTypes::quantized(DType::F32, DType::Q4_0)},
+                                                {"nf4", ElementTypes::quantized(DType::F32, DType::NF4)}}};
     return all;
 }
 

@@ -17,7 +17,7 @@ struct ElementTypes {
     ElementTypes() = default;
     // Everything in one type.
     ElementTypes(DType all) : compute(all), matrices(all), tables(all) {}  // NOLINT: the plain case reads as it is
-    // Matrices in blocks: DType::Q8_0 or DType::Q4_0. With four bits the embedding and the head have eight, since every
+    // Matrices in blocks: DType::Q8_0, Q4_0 or NF4. With four bits the embedding and the head have eight, since every
     // token's probability hangs on them.
     static ElementTypes quantized(DType compute, DType blocks) {
         ElementTypes types(compute);
@@ -35,15 +35,14 @@ struct ElementTypes {
 
 private:
     DType fitting(DType wanted, int64_t columns) const {
-        constexpr int64_t kBlock = 32;
-        return isTiled(wanted) && columns % kBlock != 0 ? compute : wanted;
+        return columns % valuesPerBlock(wanted) != 0 ? compute : wanted;
     }
 };
 
-// "f32", "bf16", "q8_0", "q4_0": the last two compute in F32. Nothing for another name.
+// "f32", "bf16", "q8_0", "q4_0", "nf4": those in blocks compute in F32. Nothing for another name.
 std::optional<ElementTypes> elementTypesNamed(std::string_view name);
 // The way back, for types that have such a name.
 std::string_view elementTypesName(const ElementTypes& types);
-inline constexpr std::string_view kElementTypeNames = "f32, bf16, q8_0, q4_0";
+inline constexpr std::string_view kElementTypeNames = "f32, bf16, q8_0, q4_0, nf4";
 
 }  // namespace wb::core

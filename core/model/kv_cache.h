@@ -24,6 +24,7 @@ struct CacheStep {
     std::vector<int32_t> keyLengths;   // [sequences] keys visible after this step
     std::vector<int32_t> blockTables;  // [sequences, maxBlocks]
     int32_t maxBlocks = 0;
+    int32_t maxKeyLength = 0;  // bound of keyLengths where the pass is recorded; 0: the longest of them
 };
 
 // Keys and values of many sequences in blocks with reference counts: forking a sequence (beams, a prompt shared by

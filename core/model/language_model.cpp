@@ -48,6 +48,7 @@ LanguageModel::LanguageModel(const kernels::Context& context, const ModelConfig&
     m_positionLimit = positionLimitOf(config);
     m_embedding = makeVocabularyTable(context, network, types, network.decoder.embedding + ".weight");
     m_embedding.untrainedRow = network.untrainedId;
+    m_embedding.isLookedUp = true;
     if (network.encoder) m_encoder.emplace(context, *network.encoder, network.hidden, types);
     m_decoder.emplace(context, network.decoder, network.hidden, types);
     if (!m_headConfig.name.empty())

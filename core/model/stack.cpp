@@ -35,6 +35,7 @@ Parameter makePositions(const kernels::Context& context, const PositionConfig& c
     if (!config.exists()) return {};
     Parameter table{
         config.name + ".weight", Tensor::empty(context, dtype, Shape{config.rows, hidden}, MemoryOwner::Weights), {}};
+    table.isLookedUp = true;
     if (config.name.empty()) assignFloats(context, table.value, sineTable(config, hidden));
     return table;
 }

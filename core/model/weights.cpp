@@ -51,12 +51,18 @@ DType fileDtype(const NamedTensor& named) {
     return isTiled(dtype) ? rowsOfTiles(dtype) : dtype;
 }
 
+// Room on the device for the blocks of a tensor in tiles as files have them.
+Tensor blockRows(const kernels::Context& context, const NamedTensor& named) {
+    return Tensor::empty(context, fileDtype(named), named.tensor.shape(), kernels::MemoryOwner::Workspace);
+}
+
 // Elements in the order of files. Blocks keep the order of memory: a turned matrix has other ones.
 std::vector<std::byte> fileBytes(const kernels::Context& context, const NamedTensor& named) {
     if (isTiled(named.tensor.dtype())) {
-        std::vector<std::byte> blocks(dtypeBytes(fileDtype(named), static_cast<size_t>(named.tensor.count())));
-        kernels::retile(context,
-                        {.in = named.tensor.view(), .out = {blocks.data(), fileDtype(named), named.tensor.shape()}});
+        const Tensor rows = blockRows(context, named);
+        kernels::retile(context, {.in = named.tensor.view(), .out = rows.view()});
+        std::vector<std::byte> blocks(rows.bytes());
+        copyToHost(context, rows, blocks.data(), blocks.size());
         return blocks;
     }
     std::vector<std::byte> bytes(named.tensor.bytes());
@@ -108,8 +114,9 @@ void loadWeights(const kernels::Context& context, LanguageModel& model, const Mo
         const ModelTensor& stored = source.tensor(target.name);
         if (isTiled(target.tensor.dtype()) && stored.dtype == fileDtype(target) && !target.isTransposed) {
             const RawTensor raw = source.readTensor(target.name);
-            kernels::retile(
-                context, {.in = {raw.bytes.data(), stored.dtype, target.tensor.shape()}, .out = target.tensor.view()});
+            const Tensor rows = blockRows(context, target);
+            copyFromHost(context, raw.bytes.data(), raw.bytes.size(), rows);
+            kernels::retile(context, {.in = rows.view(), .out = target.tensor.view()});
             continue;
         }
         if (stored.dtype == target.tensor.dtype()) {

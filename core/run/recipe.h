@@ -22,9 +22,11 @@ enum class LoraBias { None, All, LoraOnly };  // biases trained beside an adapte
 enum class BaseWeights {
     AsComputed,
     Q8_0,
-    Q4_0
-};                                    // under an adapter: in the number format, or in blocks of 8 or 4 bits
-enum class RowPolicy { Stop, Skip };  // rows that cannot teach: ask the user, or leave them out by name
+    Q4_0,
+    Nf4
+};                                              // under an adapter: in the number format, or in blocks of 8 or 4 bits
+enum class OptimizerKind { AdamW, AdamW8bit };  // F32 moments, or moments of 8 bits for large matrices
+enum class RowPolicy { Stop, Skip };            // rows that cannot teach: ask the user, or leave them out by name
 enum class LongRowPolicy { Shorten, Cut, Skip, Stop };  // rows over max_length
 
 // The initialisers are the defaults. Empty text and path, and 0 where the table says so, mean "automatic".
@@ -53,6 +55,7 @@ struct Recipe {
     int64_t maxSteps = 0;  // 0: no limit
     int64_t batchSize = 16;
     int64_t microBatchTokens = 2048;
+    OptimizerKind optimizer = OptimizerKind::AdamW;
     double learningRate = 0.0;  // 0: by method, see effectiveLearningRate
     ScheduleKind schedule = ScheduleKind::Cosine;
     double warmupRatio = 0.05;

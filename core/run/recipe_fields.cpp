@@ -36,7 +36,10 @@ constexpr std::array kLoraBiases{std::pair{std::string_view("none"), LoraBias::N
                                  std::pair{std::string_view("lora_only"), LoraBias::LoraOnly}};
 constexpr std::array kBaseWeights{std::pair{std::string_view("same"), BaseWeights::AsComputed},
                                   std::pair{std::string_view("q8_0"), BaseWeights::Q8_0},
-                                  std::pair{std::string_view("q4_0"), BaseWeights::Q4_0}};
+                                  std::pair{std::string_view("q4_0"), BaseWeights::Q4_0},
+                                  std::pair{std::string_view("nf4"), BaseWeights::Nf4}};
+constexpr std::array kOptimizers{std::pair{std::string_view("adamw"), OptimizerKind::AdamW},
+                                 std::pair{std::string_view("adamw8bit"), OptimizerKind::AdamW8bit}};
 constexpr std::array kCheckpointing{std::pair{std::string_view("none"), ActivationCheckpointing::None},
                                     std::pair{std::string_view("selective"), ActivationCheckpointing::Selective},
                                     std::pair{std::string_view("full"), ActivationCheckpointing::Full}};
@@ -71,6 +74,9 @@ ChoiceList<BaseWeights> choicesOf(BaseWeights) {
 }
 ChoiceList<ActivationCheckpointing> choicesOf(ActivationCheckpointing) {
     return kCheckpointing;
+}
+ChoiceList<OptimizerKind> choicesOf(OptimizerKind) {
+    return kOptimizers;
 }
 ChoiceList<TrainOn> choicesOf(TrainOn) {
     return kTrainOn;
@@ -247,6 +253,10 @@ Rows optimizerFields() {
              .unit = "tokens",
              .minimum = 16,
              .maximum = 10 * kMillion}),
+        field<&Recipe::optimizer>(
+            {.key = "optimizer",
+             .label = "Optimiser",
+             .help = "AdamW; adamw8bit keeps its memory of large matrices in 8 instead of 32 bits"}),
         field<&Recipe::learningRate>({.key = "learning_rate",
                                       .label = "Learning rate",
                                       .help = "Peak of the schedule",

@@ -141,7 +141,8 @@ std::vector<float> toFloats(const Context& context, const Tensor& tensor) {
         case DType::BF16: return widened<BFloat16>(context, tensor);
         case DType::F16: return widened<Float16>(context, tensor);
         case DType::Q8_0x16:
-        case DType::Q4_0x16: return dequantised(context, tensor);
+        case DType::Q4_0x16:
+        case DType::NF4x16: return dequantised(context, tensor);
         default: refuseDtype(tensor);
     }
 }
@@ -157,7 +158,8 @@ void assignFloats(const Context& context, const Tensor& tensor, std::span<const 
         case DType::BF16: return assignNarrowed<BFloat16>(context, tensor, values);
         case DType::F16: return assignNarrowed<Float16>(context, tensor, values);
         case DType::Q8_0x16:
-        case DType::Q4_0x16: return assignQuantised(context, tensor, values);
+        case DType::Q4_0x16:
+        case DType::NF4x16: return assignQuantised(context, tensor, values);
         default: refuseDtype(tensor);
     }
 }

@@ -32,6 +32,8 @@ constexpr std::array kInfos{
     DTypeInfo{DType::Q4_0, "Q4_0", 32, 18},
     DTypeInfo{DType::Q8_0x16, "Q8_0x16", 32, 34},
     DTypeInfo{DType::Q4_0x16, "Q4_0x16", 32, 18},
+    DTypeInfo{DType::NF4, "NF4", 64, 34},
+    DTypeInfo{DType::NF4x16, "NF4x16", 64, 34},
 };
 
 const DTypeInfo& infoOf(DType dtype) {
@@ -51,7 +53,8 @@ const char* dtypeName(DType dtype) {
 
 DType parseDtype(std::string_view name) {
     for (const DTypeInfo& info : kInfos) {
-        if (!isTiled(info.dtype) && equalIgnoringCase(name, info.name)) return info.dtype;
+        const bool isInFiles = !isTiled(info.dtype) && info.dtype != DType::NF4;
+        if (isInFiles && equalIgnoringCase(name, info.name)) return info.dtype;
     }
     throw Error{
         ErrorCode::InvalidArgument,
@@ -83,18 +86,36 @@ size_t arrayBytes(DType dtype, const Shape& shape) {
     return static_cast<size_t>(rows * shape[1]) / info.valuesPerBlock * info.bytesPerBlock;
 }
 
+bool isBlocked(DType dtype) {
+    return dtype == DType::Q8_0 || dtype == DType::Q4_0 || dtype == DType::NF4;
+}
+
 bool isTiled(DType dtype) {
-    return dtype == DType::Q8_0x16 || dtype == DType::Q4_0x16;
+    return dtype == DType::Q8_0x16 || dtype == DType::Q4_0x16 || dtype == DType::NF4x16;
 }
 
 DType rowsOfTiles(DType tiled) {
-    WB_CHECK(isTiled(tiled), "only tiles have a form row by row");
-    return tiled == DType::Q8_0x16 ? DType::Q8_0 : DType::Q4_0;
+    switch (tiled) {
+        case DType::Q8_0x16: return DType::Q8_0;
+        case DType::Q4_0x16: return DType::Q4_0;
+        case DType::NF4x16: return DType::NF4;
+        default: break;
+    }
+    WB_CHECK(false, "only tiles have a form row by row");
 }
 
 DType tilesOfRows(DType blocks) {
-    WB_CHECK(blocks == DType::Q8_0 || blocks == DType::Q4_0, "only blocks can be put into tiles");
-    return blocks == DType::Q8_0 ? DType::Q8_0x16 : DType::Q4_0x16;
+    switch (blocks) {
+        case DType::Q8_0: return DType::Q8_0x16;
+        case DType::Q4_0: return DType::Q4_0x16;
+        case DType::NF4: return DType::NF4x16;
+        default: break;
+    }
+    WB_CHECK(false, "only blocks can be put into tiles");
+}
+
+int64_t valuesPerBlock(DType dtype) {
+    return static_cast<int64_t>(infoOf(dtype).valuesPerBlock);
 }
 
 bool isFloatingPoint(DType dtype) {

@@ -56,6 +56,7 @@ void lossSum(const Context& context, const LossSumArgs& args);
 void globalNorm(const Context& context, const GlobalNormArgs& args);
 void stepSummary(const Context& context, const StepSummaryArgs& args);
 void adamW(const Context& context, const AdamWArgs& args);
+void adamW8bit(const Context& context, const AdamW8bitArgs& args);
 void quantize(const Context& context, const QuantizeArgs& args);
 void dequantize(const Context& context, const DequantizeArgs& args);
 void retile(const Context& context, const RetileArgs& args);

@@ -248,6 +248,8 @@ void fill(const Context& context, const FillArgs& args) {
         case DType::F64: return fillAs(static_cast<double>(args.value));
         case DType::BF16: return fillAs(BFloat16(args.value));
         case DType::I32: return fillAs(static_cast<int32_t>(args.value));
+        case DType::I8: return fillAs(static_cast<int8_t>(args.value));
+        case DType::U8: return fillAs(static_cast<uint8_t>(args.value));
         default: return fillAs(args.value);
     }
 }

@@ -85,7 +85,7 @@ void lookUpTiles(const Context& context, const EmbeddingForwardArgs& args) {
     parallelFor(context, args.ids.shape[0], columns, [&](int64_t begin, int64_t end) {
         for (int64_t t = begin; t < end; ++t) {
             const int64_t id = args.ids.as<int32_t>()[t];
-            widenTiles(args.table, {id, id + 1, 0, columns / kBlockLength}, args.scale,
+            widenTiles(args.table, {id, id + 1, 0, columns / kGroupLength}, args.scale,
                        args.out.as<std::byte>() + static_cast<size_t>(t) * rowBytes, args.out.dtype, columns);
         }
     });

@@ -61,6 +61,7 @@ OpTable makeCpuOpTable() {
     table.globalNorm.run = cpu::globalNorm;
     table.stepSummary.run = cpu::stepSummary;
     table.adamW.run = cpu::adamW;
+    table.adamW8bit.run = cpu::adamW8bit;
     table.quantize.run = cpu::quantize;
     table.dequantize.run = cpu::dequantize;
     table.retile.run = cpu::retile;

@@ -9,29 +9,11 @@
 #include <type_traits>
 #include <vector>
 
-// Highway includes this file once per instruction set; what all of them share is defined once.
-#ifndef WB_KERNELS_CPU_OPTIMIZER_ONCE
-#define WB_KERNELS_CPU_OPTIMIZER_ONCE
-namespace wb::kernels::cpu {
-
-// What one sweep needs, computed once.
-struct AdamWFactors {
-    float gradientScale;
-    float beta1, oneMinusBeta1;
-    float beta2, oneMinusBeta2;
-    float stepSize;   // lr / (1 - beta1^step)
-    float rootScale;  // 1 / sqrt(1 - beta2^step)
-    float epsilon;
-};
-
-}  // namespace wb::kernels::cpu
-#endif
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/optimizer.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
 
-#include "kernels/cpu/simd_inl.h"
+#include "kernels/cpu/adamw_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace wb::kernels::cpu::HWY_NAMESPACE {
@@ -51,24 +33,13 @@ void sweep(const AdamWTensor& tensor, const AdamWFactors& f, float kept, int64_t
     } else {
         master = tensor.master.as<float>() + begin;
     }
-    const FloatVec gradientScale = hn::Set(d, f.gradientScale);
-    const FloatVec beta1 = hn::Set(d, f.beta1);
-    const FloatVec oneMinusBeta1 = hn::Set(d, f.oneMinusBeta1);
-    const FloatVec beta2 = hn::Set(d, f.beta2);
-    const FloatVec oneMinusBeta2 = hn::Set(d, f.oneMinusBeta2);
-    const FloatVec stepSize = hn::Set(d, f.stepSize);
-    const FloatVec rootScale = hn::Set(d, f.rootScale);
-    const FloatVec epsilon = hn::Set(d, f.epsilon);
-    const FloatVec keep = hn::Set(d, kept);
     forVectors(static_cast<size_t>(end - begin), hn::Lanes(d), [&](size_t i, auto part) HWY_ATTR {
-        const FloatVec g = hn::Mul(load(d, gradient + i, part), gradientScale);
-        const FloatVec newM = hn::MulAdd(beta1, load(d, m + i, part), hn::Mul(oneMinusBeta1, g));
-        const FloatVec newV = hn::MulAdd(beta2, load(d, v + i, part), hn::Mul(oneMinusBeta2, hn::Mul(g, g)));
+        FloatVec newM = load(d, m + i, part);
+        FloatVec newV = load(d, v + i, part);
+        FloatVec w = load(d, master + i, part);
+        adamWStep(f, kept, load(d, gradient + i, part), newM, newV, w);
         store(newM, d, m + i, part);
         store(newV, d, v + i, part);
-        const FloatVec denominator = hn::MulAdd(hn::Sqrt(newV), rootScale, epsilon);
-        const FloatVec move = hn::Div(hn::Mul(stepSize, newM), denominator);
-        const FloatVec w = hn::NegMulAdd(hn::Set(d, 1.0F), move, hn::Mul(keep, load(d, master + i, part)));
         store(w, d, master + i, part);
         if constexpr (!std::is_same_v<T, float>) store(w, d, parameter + i, part);
     });
@@ -122,26 +93,11 @@ HWY_EXPORT(AdamWRange);
 HWY_EXPORT(SquaredNorm);
 
 void adamW(const Context& context, const AdamWArgs& args) {
-    const float gradientScale = args.gradientScale.isPresent() ? *args.gradientScale.as<float>() : 1.0F;
-    if (args.tensors.empty() || !std::isfinite(gradientScale)) return;
+    const AdamWFactors factors = adamWFactors(args);
+    if (args.tensors.empty() || !std::isfinite(factors.gradientScale)) return;
     if (args.tensors.front().parameter.dtype == DType::F64) return reference::adamW(context, args);
-    const double beta1 = static_cast<double>(args.beta1);
-    const double beta2 = static_cast<double>(args.beta2);
-    const double learningRate = static_cast<double>(args.learningRate);
-    const double correction1 = 1.0 - std::pow(beta1, static_cast<double>(args.step));
-    const double correction2 = 1.0 - std::pow(beta2, static_cast<double>(args.step));
-    const AdamWFactors factors{
-        .gradientScale = gradientScale,
-        .beta1 = args.beta1,
-        .oneMinusBeta1 = static_cast<float>(1.0 - beta1),
-        .beta2 = args.beta2,
-        .oneMinusBeta2 = static_cast<float>(1.0 - beta2),
-        .stepSize = static_cast<float>(learningRate / correction1),
-        .rootScale = static_cast<float>(1.0 / std::sqrt(correction2)),
-        .epsilon = args.epsilon,
-    };
     for (const AdamWTensor& tensor : args.tensors) {
-        const auto kept = static_cast<float>(1.0 - learningRate * static_cast<double>(tensor.weightDecay));
+        const float kept = keptOfWeight(args.learningRate, tensor.weightDecay);
         parallelFor(context, tensor.parameter.shape.count(), 4, [&](int64_t begin, int64_t end) {
             HWY_DYNAMIC_DISPATCH(AdamWRange)(tensor, factors, kept, begin, end);
         });

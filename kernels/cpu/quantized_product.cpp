@@ -15,12 +15,13 @@
 #define WB_KERNELS_CPU_QUANTIZED_PRODUCT_ONCE
 namespace wb::kernels::cpu {
 
-// A row of x and the blocks it becomes; `offset`: what stored weights exceed their values by.
+// A row of x and the groups it becomes, for weights that exceed their values by `offset` and count in `unit`.
 struct RowToQuantize {
     const void* x = nullptr;
     DType dtype = DType::F32;
-    int64_t blocks = 0;
+    int64_t groups = 0;
     int32_t offset = 0;
+    float unit = 1.0F;
     ActivationBlock* out = nullptr;
 };
 
@@ -45,9 +46,9 @@ void quantizeBlocks(const RowToQuantize& row) {
     const FloatTag d;
     const hn::RebindToSigned<FloatTag> di;
     const hn::Rebind<int8_t, FloatTag> db;
-    constexpr auto kLength = static_cast<size_t>(kBlockLength);
+    constexpr auto kLength = static_cast<size_t>(kGroupLength);
     const T* x = static_cast<const T*>(row.x);
-    for (int64_t b = 0; b < row.blocks; ++b, x += kLength) {
+    for (int64_t b = 0; b < row.groups; ++b, x += kLength) {
         FloatVec largest = hn::Zero(d);
         FloatVec broken = hn::Zero(d);  // NaN where a value is not finite
         for (size_t i = 0; i < kLength; i += hn::Lanes(d)) {
@@ -65,7 +66,7 @@ void quantizeBlocks(const RowToQuantize& row) {
             sum = hn::Add(sum, rounded);
             hn::StoreU(hn::DemoteTo(db, rounded), db, out.values.data() + i);
         }
-        out.scale = scale + sumLanes(d, broken);
+        out.scale = scale * row.unit + sumLanes(d, broken);
         out.correction = -row.offset * hn::GetLane(hn::SumOfLanes(di, sum));
     }
 }
@@ -124,24 +125,22 @@ constexpr int64_t kRowChunk = 96;
 constexpr int64_t kWidenedBytes = int64_t{4} << 20;
 constexpr int64_t kMinWidenedColumns = 64;
 
-int64_t offsetOf(DType tiled) {
-    return tiled == DType::Q8_0x16 ? Q8Tiles::kOffset : Q4Tiles::kOffset;
-}
-
 ActivationBlock* quantizeRows(const Context& context, const QuantizedProblem& p, void* workspace) {
     const int64_t columns = p.weight.shape[1];
-    const int64_t blocks = columns / kBlockLength;
     auto* quantized = static_cast<ActivationBlock*>(workspace);
     const auto* x = static_cast<const std::byte*>(p.x);
     const auto rowBytes = dtypeBytes(p.inputs, static_cast<size_t>(columns));
+    RowToQuantize any{.dtype = p.inputs, .groups = columns / kGroupLength};
+    withTiles(p.weight.dtype, [&any]<class Format>() {
+        any.offset = Format::kOffset;
+        any.unit = Format::kUnit;
+    });
     parallelFor(context, p.rows, columns, [&](int64_t begin, int64_t end) {
         for (int64_t t = begin; t < end; ++t) {
-            HWY_DYNAMIC_DISPATCH(QuantizeRow)
-            ({.x = x + static_cast<size_t>(t) * rowBytes,
-              .dtype = p.inputs,
-              .blocks = blocks,
-              .offset = static_cast<int32_t>(offsetOf(p.weight.dtype)),
-              .out = quantized + t * blocks});
+            RowToQuantize row = any;
+            row.x = x + static_cast<size_t>(t) * rowBytes;
+            row.out = quantized + t * any.groups;
+            HWY_DYNAMIC_DISPATCH(QuantizeRow)(row);
         }
     });
     return quantized;
@@ -151,8 +150,8 @@ ActivationBlock* quantizeRows(const Context& context, const QuantizedProblem& p,
 void multiplyPanel(const QuantizedProblem& p, const ActivationBlock* x, int64_t panel, int64_t firstRow,
                    int64_t endRow) {
     static const TileKernels& kernels = tileKernels().front();
-    const auto run = p.weight.dtype == DType::Q8_0x16 ? kernels.q8 : kernels.q4;
-    const int64_t blocks = p.weight.shape[1] / kBlockLength;
+    const auto run = kernels.of(p.weight.dtype);
+    const int64_t groups = p.weight.shape[1] / kGroupLength;
     const int64_t first = panel * kPanelColumns;
     const int64_t count = std::min(kPanelColumns, p.weight.shape[0] - first);
     const size_t tileBytes = arrayBytes(p.weight.dtype, {kTileRows, p.weight.shape[1]});
@@ -160,8 +159,8 @@ void multiplyPanel(const QuantizedProblem& p, const ActivationBlock* x, int64_t 
     for (int64_t t = firstRow; t < endRow; t += kernels.maxRows) {
         const int64_t rows = std::min(kernels.maxRows, endRow - t);
         run({.tiles = p.weight.as<std::byte>() + static_cast<size_t>(first / kTileRows) * tileBytes,
-             .blocks = blocks,
-             .x = x + t * blocks,
+             .groups = groups,
+             .x = x + t * groups,
              .rows = rows,
              .numTiles = count > kTileRows ? 2 : 1,
              .sums = sums});
@@ -171,7 +170,7 @@ void multiplyPanel(const QuantizedProblem& p, const ActivationBlock* x, int64_t 
 
 int64_t widenedColumns(int64_t n, int64_t k, DType dtype) {
     const auto bytesPerColumn = static_cast<int64_t>(dtypeBytes(dtype, static_cast<size_t>(k)));
-    const int64_t affordable = kWidenedBytes / std::max<int64_t>(1, bytesPerColumn) / kBlockLength * kBlockLength;
+    const int64_t affordable = kWidenedBytes / std::max<int64_t>(1, bytesPerColumn) / kGroupLength * kGroupLength;
     return std::min(n, std::max(kMinWidenedColumns, affordable));
 }
 
@@ -183,7 +182,7 @@ size_t widenedPanelBytes(int64_t n, int64_t k, DType dtype) {
 }  // namespace
 
 size_t quantizedWorkspaceBytes(int64_t rows, int64_t columns) {
-    return static_cast<size_t>(rows * (columns / kBlockLength)) * sizeof(ActivationBlock);
+    return static_cast<size_t>(rows * (columns / kGroupLength)) * sizeof(ActivationBlock);
 }
 
 void multiplyQuantized(const Context& context, const QuantizedProblem& p, void* workspace) {
@@ -220,7 +219,7 @@ void multiplyWidened(const Context& context, const GemmProblem& problem, const C
                 const int64_t row = begin * kTileRows;
                 widenTiles(
                     weight,
-                    {row, std::min(end * kTileRows, problem.k), first / kBlockLength, (first + part.n) / kBlockLength},
+                    {row, std::min(end * kTileRows, problem.k), first / kGroupLength, (first + part.n) / kGroupLength},
                     1.0F, static_cast<std::byte*>(workspace) + static_cast<size_t>(row) * rowBytes, problem.inputs,
                     part.n);
             });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with weights in tiles of quantised blocks (Q8_0x16, Q4_0x16).
+// Products with weights in tiles of quantised blocks (Q8_0x16, Q4_0x16, NF4x16).
 #pragma once
 
 #include "kernels/cpu/gemm.h"

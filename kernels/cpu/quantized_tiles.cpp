@@ -28,20 +28,25 @@ HWY_INLINE void storeNumbers(hn::Vec<QuadInts> numbers, int offset, hn::Vec<Quad
 }
 
 // Four columns at a time, as a dword of the tile holds them.
+// Four columns at a time, as a dword of the tile holds them.
 template <class Format, class Out>
-HWY_INLINE void widenBlock(const TileView<Format, const std::byte>& tiles, int64_t row, int64_t b, float factor,
+HWY_INLINE void widenGroup(const TileView<Format, const std::byte>& tiles, int64_t row, int64_t g, float factor,
                            Out* out) {
     const hn::Rebind<uint8_t, Quad> bytes;
     const QuadInts ints;
-    const auto scale = hn::Set(Quad(), tiles.scaleValue(row, b) * factor);
+    const auto scale = hn::Set(Quad(), tiles.halfScale(row, g) * Format::kUnit * factor);
+    const auto numbersOf = [](hn::Vec<QuadInts> stored) HWY_ATTR {
+        if constexpr (Format::kGroups == 1) return stored;
+        return hn::GatherIndex(QuadInts(), kNf4Levels.data(), stored);
+    };
     for (size_t i = 0; i < Format::kDwords * 4; i += hn::Lanes(ints)) {
-        const auto* dword = reinterpret_cast<const uint8_t*>(tiles.dword(row, b, i / 4));
-        const auto numbers = hn::PromoteTo(ints, hn::LoadU(bytes, dword + i % 4));
+        const auto* dword = reinterpret_cast<const uint8_t*>(tiles.dword(row, g, i / 4));
+        const auto stored = hn::PromoteTo(ints, hn::LoadU(bytes, dword + i % 4));
         if constexpr (Format::kDwords == 8) {
-            storeNumbers(numbers, Format::kOffset, scale, out + i);
+            storeNumbers(stored, Format::kOffset, scale, out + i);
         } else {
-            storeNumbers(hn::And(numbers, hn::Set(ints, 15)), Format::kOffset, scale, out + i);
-            storeNumbers(hn::ShiftRight<4>(numbers), Format::kOffset, scale, out + 16 + i);
+            storeNumbers(numbersOf(hn::And(stored, hn::Set(ints, 15))), Format::kOffset, scale, out + i);
+            storeNumbers(numbersOf(hn::ShiftRight<4>(stored)), Format::kOffset, scale, out + 16 + i);
         }
     }
 }
@@ -49,14 +54,14 @@ HWY_INLINE void widenBlock(const TileView<Format, const std::byte>& tiles, int64
 template <class Out>
 void widenRange(const ConstView& weight, const TileRange& range, float factor, Out* out, int64_t stride) {
     withTiles(weight.dtype, [&]<class Format>() {
-        const TileView<Format, const std::byte> tiles(weight.as<std::byte>(), weight.shape[1] / kBlockLength);
-        // The rows of a tile share cache lines: block by block through all of them.
+        const TileView<Format, const std::byte> tiles(weight.as<std::byte>(), weight.shape[1] / kGroupLength);
+        // The rows of a tile share cache lines: group by group through all of them.
         for (int64_t first = range.beginRow; first < range.endRow;) {
             const int64_t last = std::min(range.endRow, (first / kTileRows + 1) * kTileRows);
-            for (int64_t b = range.beginBlock; b < range.endBlock; ++b) {
-                Out* column = out + (b - range.beginBlock) * kBlockLength;
+            for (int64_t g = range.beginGroup; g < range.endGroup; ++g) {
+                Out* column = out + (g - range.beginGroup) * kGroupLength;
                 for (int64_t row = first; row < last; ++row) {
-                    widenBlock<Format>(tiles, row, b, factor, column + (row - range.beginRow) * stride);
+                    widenGroup<Format>(tiles, row, g, factor, column + (row - range.beginRow) * stride);
                 }
             }
             first = last;

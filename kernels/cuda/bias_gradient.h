@@ -8,7 +8,7 @@
 
 namespace wb::kernels::cuda {
 
-// Scratch of addBiasGradient; 0 if it needs none.
+// Scratch of addBiasGradient, aligned as a workspace is; grows with rows.
 size_t biasGradientBytes(int64_t rows, int64_t columns);
 
 // sums[c] += sum over r of matrix[r, c], in a fixed order.  matrix: F32, BF16 or F16, `stride` elements from row to

@@ -62,8 +62,8 @@ void addSums(const Context& context, const ColumnScaleBackwardArgs& args, const 
     const int64_t rows = args.dOut.shape[0];
     const int64_t columns = args.dOut.shape[1];
     const GradientTerm<T> term{args.dOut.as<T>(), x, columns};
-    addColumnSums<kPackOf<T>>(context, rows, columns, canPack<T>(columns, term.dOut, x), term, stripsOf(rows, columns),
-                              args.workspace.as<float>(), out.as<float>());
+    addColumnSums<kPackOf<T>>(streamOf(context), rows, columns, canPack<T>(columns, term.dOut, x), term,
+                              stripsOf(rows, columns), args.workspace.as<float>(), out.as<float>());
 }
 
 }  // namespace

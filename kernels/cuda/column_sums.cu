@@ -27,9 +27,9 @@ __global__ void __launch_bounds__(kColumns* kGroups)
 
 }  // namespace
 
-void addPartialSums(const Context& context, const float* partials, int64_t count, int64_t columns, float* out) {
-    launch(streamOf(context), {blocksFor(columns, kColumns), dim3(kColumns, kGroups)}, addPartialSumsKernel, partials,
-           count, columns, out);
+void addPartialSums(const Stream& stream, const float* partials, int64_t count, int64_t columns, float* out) {
+    launch(stream, {blocksFor(columns, kColumns), dim3(kColumns, kGroups)}, addPartialSumsKernel, partials, count,
+           columns, out);
 }
 
 }  // namespace wb::kernels::cuda

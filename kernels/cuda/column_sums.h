@@ -22,7 +22,7 @@ inline int64_t stripsOf(int64_t rows, int64_t columns) {
 }
 
 // out[c] += sum over p of partials[p, c], in the order of p within fixed groups.  partials [count, columns].
-void addPartialSums(const Context& context, const float* partials, int64_t count, int64_t columns, float* out);
+void addPartialSums(const Stream& stream, const float* partials, int64_t count, int64_t columns, float* out);
 
 // partials[strip, c] = sum of the strip's terms; term.at<N>(row, column, terms) gives those of N neighbouring columns.
 template <int N, class Term>
@@ -58,14 +58,14 @@ __global__ void __launch_bounds__(kSumColumns* kSumRows)
 
 // out[c] += sum over rows of the terms of column c. partials: F32 [strips, columns] of scratch.
 template <int kWidth, class Term>
-void addColumnSums(const Context& context, int64_t rows, int64_t columns, bool isPacked, const Term& term,
-                   int64_t strips, float* partials, float* out) {
+void addColumnSums(const Stream& stream, int64_t rows, int64_t columns, bool isPacked, const Term& term, int64_t strips,
+                   float* partials, float* out) {
     const int width = isPacked ? kWidth : 1;
     const dim3 grid(blocksFor(columns, kSumColumns * width), static_cast<unsigned>(strips));
-    launch(streamOf(context), {grid, dim3(kSumColumns, kSumRows)},
+    launch(stream, {grid, dim3(kSumColumns, kSumRows)},
            isPacked ? columnSumsKernel<kWidth, Term> : columnSumsKernel<1, Term>, rows, static_cast<int>(columns), term,
            partials);
-    addPartialSums(context, partials, strips, columns, out);
+    addPartialSums(stream, partials, strips, columns, out);
 }
 
 }  // namespace wb::kernels::cuda

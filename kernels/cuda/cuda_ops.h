@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/adamw8bit.h"
 #include "kernels/attention.h"
 #include "kernels/column_scale.h"
 #include "kernels/columns.h"
@@ -16,6 +17,7 @@
 #include "kernels/linear_group.h"
 #include "kernels/lm_head_loss.h"
 #include "kernels/optimizer.h"
+#include "kernels/quantize.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
 #include "kernels/row_norm.h"
@@ -102,5 +104,10 @@ void lmHeadLoss(const Context& context, const LmHeadLossArgs& args);
 size_t lmHeadLossWorkspace(const Context& context, const LmHeadLossArgs& args);
 void lossSum(const Context& context, const LossSumArgs& args);
 void stepSummary(const Context& context, const StepSummaryArgs& args);
+void adamW8bit(const Context& context, const AdamW8bitArgs& args);
+
+void quantize(const Context& context, const QuantizeArgs& args);
+void dequantize(const Context& context, const DequantizeArgs& args);
+void retile(const Context& context, const RetileArgs& args);
 
 }  // namespace wb::kernels::cuda

@@ -8,23 +8,31 @@
 
 namespace wb::kernels::cuda {
 
-// Marks are events of the stream; they are kept and used again.
+// Marks are events of the stream; they are kept and used again. CUDA tells the time between two events in single
+// precision: marks are timed from the last clear(), which is itself timed from the one before.
 class EventTimer final : public DeviceTimer {
 public:
     explicit EventTimer(Stream& stream);
     ~EventTimer() override;
+    EventTimer(const EventTimer&) = delete;
+    EventTimer& operator=(const EventTimer&) = delete;
 
     Mark mark() override;
     double secondsAt(Mark mark) override;
-    void clear() override { m_used = 0; }
+    void clear() override;
 
 private:
-    cudaEvent_t makeEvent();
+    static cudaEvent_t makeEvent();
+    static double secondsBetween(cudaEvent_t start, cudaEvent_t end);
+    void timeOrigin();
 
     Stream& m_stream;
-    cudaEvent_t m_origin;
     std::vector<cudaEvent_t> m_events;
     size_t m_used = 0;
+    cudaEvent_t m_origin;          // the last clear()
+    cudaEvent_t m_previousOrigin;  // the one before
+    bool m_isOriginTimed = true;
+    double m_originSeconds = 0;
 };
 
 }  // namespace wb::kernels::cuda

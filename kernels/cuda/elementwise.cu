@@ -3,72 +3,62 @@
 // cast: out = x in another type;  dropout: out = x / (1 - p) or 0, by draw offset + i of Philox.
 // Each reads and writes once: packs of 16 bytes where all addresses allow it.
 #include "kernels/cuda/cuda_ops.h"
-#include "kernels/cuda/device.h"
-#include "kernels/cuda/stream.h"
+#include "kernels/cuda/packs.h"
 
 #include "kernels/base/philox.h"
-
-#include <algorithm>
 
 namespace wb::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kMaxPack = 8;  // elements a thread handles at a time: 16 bytes of the narrowest type
+// out[i] = f(i, x[i])
+template <class In, class Out, class F>
+struct Mapped {
+    const In* x;
+    Out* out;
+    F f;
 
-// out[i] = f(i, x[i]) in packs of N. F: (int64_t, float) -> float.
-template <int N, class In, class Out, class F>
-__global__ void __launch_bounds__(kThreads) mapKernel(const In* x, Out* out, int64_t count, F f) {
-    const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * N;
-    if (i >= count) return;
-    const Pack<In, N> in = loadPack<N>(x + i);
-    Pack<Out, N> result;
+    template <int N>
+    __device__ void at(int64_t i) const {
+        const Pack<In, N> in = loadPack<N>(x + i);
+        Pack<Out, N> result;
 #pragma unroll
-    for (int j = 0; j < N; ++j) result.values[j] = fromFloat<Out>(f(i + j, toFloat(in.values[j])));
-    storePack(out + i, result);
-}
+        for (int j = 0; j < N; ++j) result.values[j] = fromFloat<Out>(f(i + j, toFloat(in.values[j])));
+        storePack(out + i, result);
+    }
+};
 
 // The same with a second operand, which may be the output.
-template <int N, class In, class Second, class Out, class F>
-__global__ void __launch_bounds__(kThreads) mapTwoKernel(const In* x, const Second* y, Out* out, int64_t count, F f) {
-    const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * N;
-    if (i >= count) return;
-    const Pack<In, N> in = loadPack<N>(x + i);
-    const Pack<Second, N> second = loadPack<N>(y + i);
-    Pack<Out, N> result;
-#pragma unroll
-    for (int j = 0; j < N; ++j) result.values[j] = fromFloat<Out>(f(toFloat(in.values[j]), toFloat(second.values[j])));
-    storePack(out + i, result);
-}
+template <class In, class Second, class Out, class F>
+struct MappedTwo {
+    const In* x;
+    const Second* y;
+    Out* out;
+    F f;
 
-template <class... Types>
-constexpr int packOf() {
-    return std::min(kMaxPack, std::min({kPackOf<Types>...}));
-}
+    template <int N>
+    __device__ void at(int64_t i) const {
+        const Pack<In, N> in = loadPack<N>(x + i);
+        const Pack<Second, N> second = loadPack<N>(y + i);
+        Pack<Out, N> result;
+#pragma unroll
+        for (int j = 0; j < N; ++j)
+            result.values[j] = fromFloat<Out>(f(toFloat(in.values[j]), toFloat(second.values[j])));
+        storePack(out + i, result);
+    }
+};
 
 template <class In, class Out, class F>
 void map(const Context& context, const In* x, Out* out, int64_t count, const F& f) {
-    constexpr int kPack = packOf<In, Out>();
-    const Stream& stream = streamOf(context);
-    if (count % kPack == 0 && canPack<In>(kPackOf<In>, x) && canPack<Out>(kPackOf<Out>, out)) {
-        launch(stream, {blocksFor(count, kThreads * kPack), kThreads}, mapKernel<kPack, In, Out, F>, x, out, count, f);
-    } else {
-        launch(stream, {blocksFor(count, kThreads), kThreads}, mapKernel<1, In, Out, F>, x, out, count, f);
-    }
+    constexpr int kPack = kCommonPack<In, Out>;
+    const bool isPacked = count % kPack == 0 && isAligned<kPack>(x) && isAligned<kPack>(out);
+    forPacks<kPack>(context, count, isPacked, Mapped<In, Out, F>{x, out, f});
 }
 
 template <class In, class Second, class Out, class F>
 void mapTwo(const Context& context, const In* x, const Second* y, Out* out, int64_t count, const F& f) {
-    constexpr int kPack = packOf<In, Second, Out>();
-    const Stream& stream = streamOf(context);
-    if (count % kPack == 0 && canPack<In>(kPackOf<In>, x) && canPack<Second>(kPackOf<Second>, y) &&
-        canPack<Out>(kPackOf<Out>, out)) {
-        launch(stream, {blocksFor(count, kThreads * kPack), kThreads}, mapTwoKernel<kPack, In, Second, Out, F>, x, y,
-               out, count, f);
-    } else {
-        launch(stream, {blocksFor(count, kThreads), kThreads}, mapTwoKernel<1, In, Second, Out, F>, x, y, out, count,
-               f);
-    }
+    constexpr int kPack = kCommonPack<In, Second, Out>;
+    const bool isPacked = count % kPack == 0 && isAligned<kPack>(x) && isAligned<kPack>(y) && isAligned<kPack>(out);
+    forPacks<kPack>(context, count, isPacked, MappedTwo<In, Second, Out, F>{x, y, out, f});
 }
 
 struct Sum {
@@ -101,15 +91,24 @@ struct Dropped {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) fillKernel(T* out, int64_t count, T value) {
-    const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-    if (i < count) out[i] = value;
-}
+struct Filled {
+    T* out;
+    T value;
+
+    template <int N>
+    __device__ void at(int64_t i) const {
+        Pack<T, N> pack;
+#pragma unroll
+        for (int j = 0; j < N; ++j) pack.values[j] = value;
+        storePack(out + i, pack);
+    }
+};
 
 template <class T>
 void fillWith(const Context& context, const View& out, T value) {
     const int64_t count = out.shape.count();
-    launch(streamOf(context), {blocksFor(count, kThreads), kThreads}, fillKernel<T>, out.as<T>(), count, value);
+    const Filled<T> op{out.as<T>(), value};
+    forPacks<kPackOf<T>>(context, count, canPack<T>(count, op.out), op);
 }
 
 }  // namespace

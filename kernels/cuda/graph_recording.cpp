@@ -15,6 +15,7 @@ GraphRecording::GraphRecording(Stream& stream) : m_stream(stream) {
 }
 
 GraphRecording::~GraphRecording() {
+    if (m_stream.recording() == this) abandon();
     cudaEventSynchronize(m_done);
     if (m_graph != nullptr) cudaGraphExecDestroy(m_graph);
     cudaEventDestroy(m_done);
@@ -32,7 +33,9 @@ void GraphRecording::begin(std::span<const HostArray> changing) {
 void GraphRecording::end() {
     m_stream.setRecording(nullptr);
     cudaGraph_t graph = nullptr;
-    check(cudaStreamEndCapture(m_stream.handle(), &graph), "recording a step");
+    const cudaError_t recorded = cudaStreamEndCapture(m_stream.handle(), &graph);
+    if (recorded != cudaSuccess) cudaGetLastError();  // answered here; later checks must not see it
+    check(recorded, "recording a step");
     const cudaError_t status = cudaGraphInstantiate(&m_graph, graph, 0);
     cudaGraphDestroy(graph);
     check(status, "preparing a recorded step");

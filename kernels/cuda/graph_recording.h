@@ -19,7 +19,6 @@ public:
 
     void begin(std::span<const HostArray> changing) override;
     void end() override;
-    void abandon() noexcept override;
     void run() override;
 
     // While recording. Where the values of a host array will be on the device in each run.
@@ -28,7 +27,7 @@ public:
     void copy(void* target, const void* source, size_t bytes);
 
 private:
-    static constexpr size_t kBytes = size_t{4} << 20;
+    static constexpr size_t kBytes = size_t{2} << 20;
 
     // A host array in the memory of the step.
     struct Slot {
@@ -39,6 +38,7 @@ private:
         bool isOnDevice;
     };
 
+    void abandon() noexcept;
     bool isChanging(const void* values, size_t bytes) const;
     Slot& slotOf(const void* values, size_t bytes);
 

@@ -385,7 +385,7 @@ void normColumnSums(const Context& context, const NormBackward<T>& p, bool isPac
     const int64_t partials = normPartials<T>(p.rows, p.columns);
     const auto sum = [&](const auto& term, float* scratch, float* out) {
         if (out != nullptr)
-            addColumnSums<kPackOf<T>>(context, p.rows, p.columns, isPacked, term, partials, scratch, out);
+            addColumnSums<kPackOf<T>>(streamOf(context), p.rows, p.columns, isPacked, term, partials, scratch, out);
     };
     sum(NormTerm<T, false>{p}, p.weightSums, dWeight);
     sum(NormTerm<T, true>{p}, p.biasSums, dBias);
@@ -412,8 +412,8 @@ void normBackward(const Context& context, const NormBackward<T>& p, float* dWeig
             if (sumsWeights) {
                 launch(stream, {dim3(static_cast<unsigned>(partials)), block},
                        normBackwardKernel<T, packs.value, kIsCentred, true>, p);
-                if (dWeight != nullptr) addPartialSums(context, p.weightSums, partials, p.columns, dWeight);
-                if (dBias != nullptr) addPartialSums(context, p.biasSums, partials, p.columns, dBias);
+                if (dWeight != nullptr) addPartialSums(stream, p.weightSums, partials, p.columns, dWeight);
+                if (dBias != nullptr) addPartialSums(stream, p.biasSums, partials, p.columns, dBias);
                 return;
             }
         }

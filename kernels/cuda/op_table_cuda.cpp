@@ -4,16 +4,15 @@
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/graph_recording.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/upload_ring.h"
 
 namespace wb::kernels::cuda {
 namespace {
 
-// The copy of pageable memory may still be under way when cudaMemcpyAsync returns; the source must not be needed then.
 void copyFromHost(const Context& context, void* target, const void* source, size_t bytes) {
     Stream& stream = streamOf(context);
     if (stream.recording() != nullptr) return stream.recording()->copy(target, source, bytes);
-    check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyHostToDevice, stream.handle()), "copying to the device");
-    stream.synchronize();
+    stream.uploads().send(target, source, bytes);
 }
 
 void copyToHost(const Context& context, void* target, const void* source, size_t bytes) {
@@ -83,6 +82,10 @@ OpTable makeCudaOpTable() {
     table.gatherRows.run = gatherRows;
     table.combineRows.run = combineRows;
     table.combineRowsBackwardWeights.run = combineRowsBackwardWeights;
+    table.adamW8bit.run = adamW8bit;
+    table.quantize.run = quantize;
+    table.dequantize.run = dequantize;
+    table.retile.run = retile;
     table.copyFromHost = copyFromHost;
     table.copyToHost = copyToHost;
     table.synchronize = [](const Context& context) { streamOf(context).synchronize(); };

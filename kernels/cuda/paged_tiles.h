@@ -119,12 +119,13 @@ __device__ inline float scoreInBase2(const AttentionRule& rule, float dot, int h
     return __fmaf_rn(rule.bias.value<T>(head, 0, position, key), kLog2E, score);
 }
 
-// Sixteen bytes of a row of headDim elements to shared memory; zeros behind headDim and for absent rows.
+// Sixteen bytes of a row to shared memory; zeros behind headDim and for absent rows.
 template <class T>
-__device__ inline void copyChunk(T* to, const T* row, int column, int headDim, bool isPacked) {
-    if (isPacked) {
+__device__ inline void copyChunk(const PagedCall<T>& call, T* to, const T* row, int column) {
+    const int headDim = call.rule.headDim;
+    if (call.isPacked) {
         const bool isPresent = row != nullptr && column < headDim;
-        copyAsync16(to, isPresent ? row + column : nullptr, isPresent);
+        copyAsync16(to, isPresent ? row + column : call.q, isPresent);
         return;
     }
     for (int i = 0; i < kPackOf<T>; ++i) {
@@ -138,7 +139,7 @@ __device__ inline void loadRows(const PagedCall<T>& call, T* shared, const Row& 
     constexpr int kChunks = kDim / kPackOf<T>;
     for (int i = static_cast<int>(threadIdx.x); i < kRows * kChunks; i += kThreads) {
         const int column = i % kChunks * kPackOf<T>;
-        copyChunk(shared + i / kChunks * kStride + column, row(i / kChunks), column, call.rule.headDim, call.isPacked);
+        copyChunk(call, shared + i / kChunks * kStride + column, row(i / kChunks), column);
     }
 }
 

@@ -3,8 +3,10 @@
 #include "kernels/cuda/architectures.h"
 #include "kernels/cuda/device_timer.h"
 #include "kernels/cuda/graph_recording.h"
+#include "kernels/cuda/host_read.h"
 #include "kernels/cuda/op_table_cuda.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/upload_ring.h"
 #include "kernels/runtime/plugin_loader.h"
 
 #include <algorithm>
@@ -92,6 +94,14 @@ bool describe(int index, PluginDevice& out) {
     return true;
 }
 
+int64_t freeMemoryBytes(int index) {
+    size_t free = 0;
+    size_t total = 0;
+    check(cudaSetDevice(index), "choosing the device");
+    check(cudaMemGetInfo(&free, &total), "asking for free memory");
+    return static_cast<int64_t>(free);
+}
+
 void* makeStream(int index) {
     auto stream = std::make_unique<Stream>(index);
     PluginDevice device;
@@ -106,11 +116,16 @@ constexpr PluginInterface kPlugin{
     .whyNoDevice = whyNoDevice,
     .build = build,
     .describe = describe,
+    .freeMemoryBytes = freeMemoryBytes,
+    .streamBytes = static_cast<int64_t>(UploadRing::kBytes),
     .makeMemorySource = [](int index) -> MemorySource* { return new CudaMemorySource(index); },
     .makeStream = makeStream,
     .destroyStream = [](void* stream) { delete static_cast<Stream*>(stream); },
     .makeTimer = [](void* stream) -> DeviceTimer* { return new EventTimer(*static_cast<Stream*>(stream)); },
     .makeRecording = [](void* stream) -> StepRecording* { return new GraphRecording(*static_cast<Stream*>(stream)); },
+    .makeHostRead = [](void* stream, size_t capacity) -> HostRead* {
+        return new DeviceRead(*static_cast<Stream*>(stream), capacity);
+    },
 };
 
 }  // namespace

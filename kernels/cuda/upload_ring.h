@@ -3,28 +3,33 @@
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <cstddef>
 #include <deque>
 
 namespace wb::kernels::cuda {
 
-// Small host arrays on their way to the device: page-locked memory and its twin on the device, written from end to end;
-// at the end the device is waited for once (a step uploads kilobytes, so that happens once in thousands of steps).
-// Engine thread only.
+// Host arrays on their way to the device: page-locked memory and its twin on the device, written from end to end in
+// parts. The host waits only for work that used a part one lap ago. Engine thread only.
 class UploadRing {
 public:
+    static constexpr size_t kPartBytes = size_t{8} << 20;
+    static constexpr size_t kParts = 4;
+    static constexpr size_t kBytes = kParts * kPartBytes;
+
     explicit UploadRing(cudaStream_t stream);
     ~UploadRing();
     UploadRing(const UploadRing&) = delete;
     UploadRing& operator=(const UploadRing&) = delete;
 
-    // Where `bytes` bytes of `values` will be on the device for ops that follow in the stream. Sequence bounds are
-    // asked for by every layer: the same values from the same address are copied once. Throws InvalidArgument if they
-    // exceed the ring.
+    // Where `bytes` bytes of `values` will be on the device for the op that the caller launches next. Sequence bounds
+    // are asked for by every layer: the same values from the same address are mostly copied once. Throws
+    // InvalidArgument if they exceed a part.
     const void* upload(const void* values, size_t bytes);
+    // Copies any number of bytes to `target`, in the order of the stream; `source` may change after the call.
+    void send(void* target, const void* source, size_t bytes);
 
 private:
-    static constexpr size_t kBytes = size_t{32} << 20;
     static constexpr size_t kRemembered = 16;
 
     struct Entry {
@@ -34,11 +39,14 @@ private:
     };
 
     size_t take(size_t bytes);
+    void enterNextPart();
 
     cudaStream_t m_stream;
     unsigned char* m_host = nullptr;
     unsigned char* m_device = nullptr;
-    size_t m_next = 0;
+    std::array<cudaEvent_t, kParts> m_entered{};  // what was given to the device before a part was last entered
+    size_t m_part = 0;
+    size_t m_next = 0;  // in the part
     std::deque<Entry> m_recent;
 };
 

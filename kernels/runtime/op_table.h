@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/adamw8bit.h"
 #include "kernels/attention.h"
 #include "kernels/column_scale.h"
 #include "kernels/columns.h"
@@ -75,6 +76,7 @@ struct OpTable {
     OpEntry<GlobalNormArgs> globalNorm{"global_norm"};
     OpEntry<StepSummaryArgs> stepSummary{"step_summary"};
     OpEntry<AdamWArgs> adamW{"adamw"};
+    OpEntry<AdamW8bitArgs> adamW8bit{"adamw8bit"};
     OpEntry<QuantizeArgs> quantize{"quantize"};
     OpEntry<DequantizeArgs> dequantize{"dequantize"};
     OpEntry<RetileArgs> retile{"retile"};

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/runtime/plugin_loader.h"
 
+#include "kernels/base/error.h"
+#include "kernels/cpu/cpu_features.h"
 #include "kernels/runtime/cuda_libraries.h"
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
@@ -89,6 +92,29 @@ const PluginStatus& cudaPlugin() {
     return status;
 }
 
+const PluginInterface& requirePlugin(Device device) {
+    const PluginStatus& status = cudaPlugin();
+    if (status.plugin == nullptr) {
+        throw Error{ErrorCode::Unsupported,
+                    fmt::format("device {} cannot be used: {}; use --device cpu", deviceName(device), status.reason)};
+    }
+    if (device.index >= status.plugin->deviceCount()) {
+        throw Error{ErrorCode::InvalidArgument, fmt::format("device {} does not exist; this machine has {} GPU(s)",
+                                                            deviceName(device), status.plugin->deviceCount())};
+    }
+    return *status.plugin;
+}
+
+int64_t availableDeviceMemory(Device device) {
+    const PluginInterface& plugin = requirePlugin(device);
+    return std::max<int64_t>(0, plugin.freeMemoryBytes(device.index) - plugin.streamBytes);
+}
+
+int64_t heldDeviceMemory(const Context& context) {
+    const int64_t streamBytes = context.stream == nullptr ? 0 : requirePlugin(context.device).streamBytes;
+    return context.allocator->stats().reservedBytes + streamBytes;
+}
+
 std::vector<PluginDevice> pluginDevices() {
     std::vector<PluginDevice> devices;
     const PluginInterface* plugin = cudaPlugin().plugin;
@@ -103,6 +129,14 @@ std::vector<PluginDevice> acceleratorDevices() {
     std::vector<PluginDevice> devices = pluginDevices();
     std::erase_if(devices, [](const PluginDevice& device) { return !device.reason.empty(); });
     return devices;
+}
+
+std::string deviceModel(Device device) {
+    if (device.type != DeviceType::Cuda) return cpu::cpuFeatures().model;
+    for (const PluginDevice& found : pluginDevices()) {
+        if (found.device == device) return found.name;
+    }
+    return deviceName(device);
 }
 
 }  // namespace wb::kernels

@@ -12,19 +12,6 @@
 namespace wb::kernels {
 namespace {
 
-const PluginInterface& requirePlugin(Device device) {
-    const PluginStatus& status = cudaPlugin();
-    if (status.plugin == nullptr) {
-        throw Error{ErrorCode::Unsupported,
-                    fmt::format("device {} cannot be used: {}; use --device cpu", deviceName(device), status.reason)};
-    }
-    if (device.index >= status.plugin->deviceCount()) {
-        throw Error{ErrorCode::InvalidArgument, fmt::format("device {} does not exist; this machine has {} GPU(s)",
-                                                            deviceName(device), status.plugin->deviceCount())};
-    }
-    return *status.plugin;
-}
-
 std::unique_ptr<MemorySource> memorySourceOf(Device device) {
     switch (device.type) {
         case DeviceType::Cpu: return makeCpuMemorySource();

@@ -26,13 +26,6 @@ private:
     std::map<void*, Buffer> m_blocks;
 };
 
-std::unique_ptr<StepRecording> makeRecording(const Context& context) {
-    if (context.device.type != DeviceType::Cuda) return nullptr;
-    if (context.profiler != nullptr && context.profiler->isEnabled()) return nullptr;
-    const PluginInterface* plugin = cudaPlugin().plugin;
-    return std::unique_ptr<StepRecording>(plugin->makeRecording(context.stream));
-}
-
 }  // namespace
 
 RecordedStep::RecordedStep(const Context& context, std::unique_ptr<StepRecording> recording)
@@ -42,19 +35,22 @@ RecordedStep::RecordedStep(const Context& context, std::unique_ptr<StepRecording
     m_context.allocator = &m_allocator;
 }
 
-std::unique_ptr<RecordedStep> RecordedStep::record(const Context& context, std::span<const HostArray> changing,
-                                                   const std::function<void(const Context&)>& body) {
-    std::unique_ptr<StepRecording> recording = makeRecording(context);
-    if (recording == nullptr) return nullptr;
-    std::unique_ptr<RecordedStep> step(new RecordedStep(context, std::move(recording)));
-    step->m_recording->begin(changing);
+std::unique_ptr<RecordedStep> RecordedStep::make(const Context& context) {
+    if (context.device.type != DeviceType::Cuda) return nullptr;
+    if (context.profiler != nullptr && context.profiler->isEnabled()) return nullptr;
+    std::unique_ptr<StepRecording> recording(cudaPlugin().plugin->makeRecording(context.stream));
+    return std::unique_ptr<RecordedStep>(new RecordedStep(context, std::move(recording)));
+}
+
+bool RecordedStep::record(std::span<const HostArray> changing, const std::function<void(const Context&)>& body) {
+    m_recording->begin(changing);
     try {
-        body(step->m_context);
-        step->m_recording->end();
-        return step;
+        body(m_context);
+        m_recording->end();
+        return true;
     } catch (const Error& error) {
-        step->m_recording->abandon();
-        if (error.code() == ErrorCode::Device || error.code() == ErrorCode::Unsupported) return nullptr;
+        m_recording.reset();
+        if (error.code() == ErrorCode::Device || error.code() == ErrorCode::Unsupported) return false;
         throw;
     }
 }

@@ -18,14 +18,14 @@ struct HostArray {
     size_t bytes = 0;
 };
 
-// What a plugin brings: between begin() and end() ops, uploads and copies to the device are recorded and do not run.
+// What a plugin brings: from begin() to end() ops, uploads and copies to the device are recorded and do not run.
+// Destroying an unfinished recording abandons it.
 class StepRecording {
 public:
     virtual ~StepRecording() = default;
     virtual void begin(std::span<const HostArray> changing) = 0;
     // Throws Device if something of the step cannot be recorded.
     virtual void end() = 0;
-    virtual void abandon() noexcept = 0;
     // Reads the changing arrays and starts the step; they may change after the call.
     virtual void run() = 0;
 };
@@ -34,11 +34,12 @@ public:
 // lives. Tensors made by the body must not outlive it. Engine thread only.
 class RecordedStep {
 public:
-    // Records what `body` does with the context it gets; nothing runs. Host arrays that are not in `changing` are taken
-    // as they are now. Null if the device records nothing, ops are being timed, or the body waits for the device.
-    static std::unique_ptr<RecordedStep> record(const Context& context, std::span<const HostArray> changing,
-                                                const std::function<void(const Context&)>& body);
+    // Null if the device records nothing, or ops are being timed.
+    static std::unique_ptr<RecordedStep> make(const Context& context);
 
+    // Records what `body` does with the context it gets; nothing runs. Host arrays that are not in `changing` are taken
+    // as they are now. False if the body does what cannot be recorded, such as waiting for the device. Once only.
+    bool record(std::span<const HostArray> changing, const std::function<void(const Context&)>& body);
     void run() { m_recording->run(); }
 
 private:

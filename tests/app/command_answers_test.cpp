@@ -140,11 +140,14 @@ TEST(CommandAnswers, generateAnswersWithAllFields) {
 }
 
 TEST(CommandAnswers, aStampNamesHowTheWeightsAreHeld) {
-    for (const char* dtype : {"f32", "bf16", "q8_0", "q4_0"}) {
+    for (const char* dtype : {"f32", "bf16", "q8_0", "q4_0", "nf4"}) {
         const json answer =
             answerOf({"generate", "--model", "pocket", "--prompt", "Once", "--max-new-tokens", "1", "--dtype", dtype});
         EXPECT_EQ(answer.at("provenance").at("weights"), dtype);
     }
+    const json unasked =
+        answerOf({"generate", "--model", "pocket", "--prompt", "Once", "--max-new-tokens", "1", "--device", "cpu"});
+    EXPECT_EQ(unasked.at("provenance").at("weights"), "f32");
 }
 
 TEST(CommandAnswers, anEmptyPromptIsTheStartTokenAlone) {

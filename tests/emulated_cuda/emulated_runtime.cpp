@@ -140,6 +140,14 @@ void drain(Stream& stream) {
     for (const auto& one : work) one();
 }
 
+int64_t g_waits = 0;
+
+// The host waits for a stream.
+void await(Stream& stream) {
+    if (!stream.waiting.empty()) ++g_waits;
+    drain(stream);
+}
+
 bool isAbsent() {
     return std::getenv("EMULATED_CUDA_NO_DEVICE") != nullptr;
 }
@@ -170,6 +178,11 @@ constexpr int kBuiltCapability = __CUDA_ARCH_LIST__ / 10;
 }
 
 using namespace emulated;  // NOLINT: the file defines a C interface
+
+// For tests: how often the host has waited for work that was not done.
+extern "C" __attribute__((visibility("default"))) int64_t whetbenchEmulatedWaits() {
+    return g_waits;
+}
 
 const char* cudaGetErrorString(cudaError_t error) {
     switch (error) {
@@ -246,7 +259,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
     return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
-    for (Stream* stream : allStreams()) drain(*stream);
+    for (Stream* stream : allStreams()) await(*stream);
     return cudaSuccess;
 }
 
@@ -288,7 +301,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     if (stream->capture != nullptr) return cudaErrorStreamCaptureUnsupported;
-    drain(*stream);
+    await(*stream);
     return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned /*flags*/) {
@@ -318,7 +331,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     });
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-    if (!event->isDone) drain(*event->stream);
+    if (!event->isDone) await(*event->stream);
     return cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {

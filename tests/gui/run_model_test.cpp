@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QProcess>
 #include <QSignalSpy>
 
+#include "app/models/machine_model.h"
 #include "app/models/run_launcher.h"
 #include "tests/gui/gui_test_support.h"
 #include "tests/support/temporary_folder.h"
@@ -106,6 +109,27 @@ TEST(RunModel, manyEventsComeInPortions) {
     ASSERT_TRUE(waitUntil([&] { return run.isCaughtUp(); }));
     expectEveryStep(run, 20'000);
     EXPECT_LE(updates.count(), 3);
+}
+
+TEST(RunModel, tellsWhatTheGpuDoes) {
+    EXPECT_EQ(gpuSummary({}), QString());
+    core::GpuReading gpu;
+    gpu.device = "cuda:0";
+    gpu.utilisation = 0.87;
+    gpu.memoryUsed = 21'000'000'000;
+    gpu.memoryTotal = 150'000'000'000;
+    gpu.powerWatts = 540.25;
+    EXPECT_EQ(gpuSummary({3, {gpu}}), QStringLiteral("cuda:0: 87 % busy, 21 GB of 150 GB, 540 W"));
+}
+
+TEST(MachineModel, namesAGpuThatCannotBeUsedWithTheReason) {
+    const auto summaryOf = [](const char* gpu) {
+        return machineSummary(QJsonDocument::fromJson(QByteArray("{\"gpu\": ") + gpu + "}").object());
+    };
+    EXPECT_EQ(summaryOf(R"({"devices": [{"name": "GPU A", "usable": true}]})"), QStringLiteral("GPU A"));
+    EXPECT_EQ(summaryOf(R"({"devices": [{"name": "GPU A", "usable": false, "reason": "too old"}]})"),
+              QStringLiteral("GPU A not used: too old"));
+    EXPECT_EQ(summaryOf(R"({"devices": [], "reason": "no driver"})"), QStringLiteral("no GPU: no driver"));
 }
 
 TEST(RunModel, folderThatIsNoRunIsAProblemWithAdvice) {

@@ -70,10 +70,10 @@ protected:
     test::LetterTokenizer m_tokenizer{kVocabulary};
 };
 
-// Panes side by side, for every way to hold weights.
+// Panes side by side, for every way to hold weights; rows of whole blocks of every kind.
 class TwinDecodeTest : public GenerationSessionTest, public testing::WithParamInterface<const char*> {
 protected:
-    TwinDecodeTest() : GenerationSessionTest(*core::elementTypesNamed(GetParam()), 32) {}
+    TwinDecodeTest() : GenerationSessionTest(*core::elementTypesNamed(GetParam()), 64) {}
 };
 
 TEST_F(GenerationSessionTest, cachedGreedyEqualsOneFullPassPerToken) {
@@ -130,7 +130,7 @@ TEST_P(TwinDecodeTest, basePaneIsBitIdenticalInBatchesLargerThanTheKernelsPromis
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, TwinDecodeTest, testing::Values("f32", "bf16", "q8_0", "q4_0"));
+INSTANTIATE_TEST_SUITE_P(Types, TwinDecodeTest, testing::Values("f32", "bf16", "q8_0", "q4_0", "nf4"));
 
 TEST_F(GenerationSessionTest, longPromptsArePrefilledInChunks) {
     core::ModelConfig config = test::tinyConfig({.vocabulary = kVocabulary});

@@ -33,8 +33,8 @@ OpCase embeddingCase(int64_t tokens, int64_t vocabulary, int64_t columns, float 
 }
 
 // Lookups of id 2 give no gradient, which central differences would miss: compared with the oracle alone.
-OpCase untrainedCase() {
-    OpCase c = embeddingCase(40, 7, 19, 1.5F);
+OpCase untrainedCase(int64_t tokens) {
+    OpCase c = embeddingCase(tokens, 7, 19, 1.5F);
     c.name += "_untrained_id";
     c.backward = [](const Context& context, const TensorBank& t) {
         embeddingBackward(context, {t.at("dOut"), t.at("ids"), t.at("dTable"), 1.5F, 2});
@@ -46,7 +46,8 @@ OpCase untrainedCase() {
 }  // namespace
 
 std::vector<OpCase> embeddingCases() {
-    std::vector<OpCase> cases{untrainedCase(),
+    std::vector<OpCase> cases{untrainedCase(40),
+                              untrainedCase(3000),
                               embeddingCase(1, 1, 1, 1.0F),
                               embeddingCase(5, 3, 7, 1.0F),
                               embeddingCase(9, 4, 33, 2.5F),

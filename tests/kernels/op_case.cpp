@@ -22,6 +22,9 @@ DType dtypeOf(TensorKind kind, DType storage) {
         case TensorKind::Index: return DType::I32;
         case TensorKind::Q8Tiles: return DType::Q8_0x16;
         case TensorKind::Q4Tiles: return DType::Q4_0x16;
+        case TensorKind::Nf4Tiles: return DType::NF4x16;
+        case TensorKind::SignedBytes: return DType::I8;
+        case TensorKind::UnsignedBytes: return DType::U8;
     }
     return storage;
 }
@@ -33,6 +36,8 @@ double valueAt(const View& view, int64_t i) {
         case DType::BF16: return static_cast<double>(static_cast<float>(view.as<BFloat16>()[i]));
         case DType::F16: return static_cast<double>(static_cast<float>(view.as<Float16>()[i]));
         case DType::I32: return static_cast<double>(view.as<int32_t>()[i]);
+        case DType::I8: return static_cast<double>(view.as<int8_t>()[i]);
+        case DType::U8: return static_cast<double>(view.as<uint8_t>()[i]);
         default: throw std::logic_error("no numbers of this type");
     }
 }
@@ -44,6 +49,8 @@ void setValue(const View& view, int64_t i, double value) {
         case DType::BF16: view.as<BFloat16>()[i] = BFloat16(static_cast<float>(value)); return;
         case DType::F16: view.as<Float16>()[i] = Float16(static_cast<float>(value)); return;
         case DType::I32: view.as<int32_t>()[i] = static_cast<int32_t>(value); return;
+        case DType::I8: view.as<int8_t>()[i] = static_cast<int8_t>(value); return;
+        case DType::U8: view.as<uint8_t>()[i] = static_cast<uint8_t>(value); return;
         default: throw std::logic_error("no numbers of this type");
     }
 }

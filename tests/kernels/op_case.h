@@ -20,13 +20,16 @@
 namespace wb::kernels::testing {
 
 enum class TensorKind {
-    Data,     // the storage type under test
-    Sums,     // F32, or F64 when the storage type is F64
-    Float,    // F32 whatever the storage type
-    Double,   // F64 whatever the storage type
-    Index,    // I32
-    Q8Tiles,  // Q8_0x16 whatever the storage type
-    Q4Tiles   // Q4_0x16
+    Data,           // the storage type under test
+    Sums,           // F32, or F64 when the storage type is F64
+    Float,          // F32 whatever the storage type
+    Double,         // F64 whatever the storage type
+    Index,          // I32
+    Q8Tiles,        // Q8_0x16 whatever the storage type
+    Q4Tiles,        // Q4_0x16
+    Nf4Tiles,       // NF4x16
+    SignedBytes,    // I8
+    UnsignedBytes,  // U8
 };
 enum class TensorRole { Input, Output, Accumulated };
 

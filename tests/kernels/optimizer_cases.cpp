@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/adamw8bit.h"
 #include "kernels/optimizer.h"
 #include "kernels/step_summary.h"
 #include "tests/kernels/op_case.h"
@@ -69,6 +70,40 @@ OpCase adamWMasterCase(const std::vector<Shape>& shapes) {
     return c;
 }
 
+// The oracle keeps no bytes: tests/kernels/adamw8bit_test.cpp compares with the formula.
+OpCase adamW8bitCase(const Shape& shape, DType storage, int64_t step) {
+    OpCase c;
+    c.name = fmt::format("adamw8bit_{}_{}_step_{}", dtypeName(storage), shape.count(), step);
+    const bool hasMaster = storage == DType::BF16;
+    const Shape blocks{momentBlocks(shape)};
+    c.tensors = {
+        {.name = "parameter", .shape = shape, .role = hasMaster ? TensorRole::Output : TensorRole::Accumulated},
+        {"gradient", shape, TensorKind::Sums},
+        {"m", shape, TensorKind::SignedBytes, TensorRole::Accumulated, -127, 128},
+        {"v", shape, TensorKind::UnsignedBytes, TensorRole::Accumulated, 0, 255},
+        {"mScales", blocks, TensorKind::Float, TensorRole::Accumulated, 0.01, 0.1},
+        {"vScales", blocks, TensorKind::Float, TensorRole::Accumulated, 0.01, 0.1},
+        {"gradientScale", {1}, TensorKind::Float, TensorRole::Input, 0.5, 0.5},
+    };
+    if (hasMaster) c.tensors.push_back({"master", shape, TensorKind::Float, TensorRole::Accumulated});
+    c.forward = [step](const Context& context, const TensorBank& t) {
+        adamW8bit(context, {.parameter = t.at("parameter"),
+                            .master = t.find("master"),
+                            .gradient = t.at("gradient"),
+                            .m = t.at("m"),
+                            .v = t.at("v"),
+                            .mScales = t.at("mScales"),
+                            .vScales = t.at("vScales"),
+                            .gradientScale = t.at("gradientScale"),
+                            .learningRate = 0.01F,
+                            .weightDecay = 0.1F,
+                            .step = step});
+    };
+    c.storages = {storage};
+    c.hasOracle = false;
+    return c;
+}
+
 OpCase globalNormCase(const std::vector<Shape>& shapes) {
     OpCase c;
     c.name = "global_norm";
@@ -131,6 +166,11 @@ std::vector<OpCase> optimizerCases() {
         adamWCase({{5}, {64, 70}, {0}, {3, 3}, {20000}, {8}}, 4, 0.1F),
         adamWMasterCase({{1}}),
         adamWMasterCase({{70, 131}, {7}, {4096}}),
+        adamW8bitCase({1}, DType::F32, 1),
+        adamW8bitCase({16, 16}, DType::F32, 2),
+        adamW8bitCase({3, 111}, DType::F32, 2),
+        adamW8bitCase({70, 130}, DType::BF16, 1000),
+        adamW8bitCase({0, 4}, DType::F32, 1),
         globalNormCase({Shape{1}}),
         globalNormCase({}),
         globalNormCase({Shape{3, 5}, Shape{0}, Shape{33}}),
@@ -144,6 +184,8 @@ std::vector<OpCase> optimizerCases() {
         stepSummaryCase(3.0, 5.0F),
     };
     cases.push_back(adamWCase({{8192, 1024}}, 10, 0.1F));
+    cases.back().isBenchmark = true;
+    cases.push_back(adamW8bitCase({8192, 1024}, DType::F32, 10));
     cases.back().isBenchmark = true;
     cases.push_back(globalNormCase({Shape{8192, 1024}}));
     cases.back().isBenchmark = true;

@@ -16,8 +16,10 @@ namespace {
 // the length of the outputs, the largest of which is some three times the average.
 constexpr double kRoundingOfX = 0.01;
 
+constexpr std::array kKinds{TensorKind::Q8Tiles, TensorKind::Q4Tiles, TensorKind::Nf4Tiles};
+
 const char* nameOf(TensorKind kind) {
-    return kind == TensorKind::Q8Tiles ? "q8" : "q4";
+    return kind == TensorKind::Q8Tiles ? "q8" : kind == TensorKind::Q4Tiles ? "q4" : "nf4";
 }
 
 OpCase forwardCase(TensorKind kind, int64_t tokens, int64_t outputs, int64_t inputs, bool isRich) {
@@ -106,19 +108,20 @@ OpCase lossCase(TensorKind kind, int64_t tokens, int64_t vocabulary, int64_t pad
 
 std::vector<OpCase> quantizedCases() {
     std::vector<OpCase> cases;
-    for (const TensorKind kind : {TensorKind::Q8Tiles, TensorKind::Q4Tiles}) {
+    for (const TensorKind kind : kKinds) {
+        const int64_t block = kind == TensorKind::Nf4Tiles ? 64 : 32;
         for (const bool isRich : {false, true}) {
-            cases.push_back(forwardCase(kind, 1, 37, 64, isRich));
-            cases.push_back(forwardCase(kind, 3, 48, 96, isRich));
-            cases.push_back(forwardCase(kind, 16, 33, 160, isRich));
-            cases.push_back(forwardCase(kind, 101, 70, 288, isRich));  // more than one chunk of rows
+            cases.push_back(forwardCase(kind, 1, 37, 2 * block, isRich));
+            cases.push_back(forwardCase(kind, 3, 48, 3 * block, isRich));
+            cases.push_back(forwardCase(kind, 16, 33, 5 * block, isRich));
+            cases.push_back(forwardCase(kind, 101, 70, 9 * block, isRich));  // more than one chunk of rows
         }
-        cases.push_back(forwardCase(kind, 0, 16, 32, false));
-        cases.push_back(backwardCase(kind, 1, 17, 32, Write::Replace));
-        cases.push_back(backwardCase(kind, 20, 70, 96, Write::Add));
-        cases.push_back(backwardCase(kind, 9, 5000, 320, Write::Replace));  // more than one panel of columns
-        cases.push_back(lookupCase(kind, 9, 37, 64));
-        cases.push_back(lookupCase(kind, 70, 16, 96));
+        cases.push_back(forwardCase(kind, 0, 16, block, false));
+        cases.push_back(backwardCase(kind, 1, 17, block, Write::Replace));
+        cases.push_back(backwardCase(kind, 20, 70, 3 * block, Write::Add));
+        cases.push_back(backwardCase(kind, 9, 5000, 10 * block, Write::Replace));  // more than one panel of columns
+        cases.push_back(lookupCase(kind, 9, 37, 2 * block));
+        cases.push_back(lookupCase(kind, 70, 16, 3 * block));
         cases.push_back(lossCase(kind, 21, 37, 64, 64));
     }
     for (const auto& [t, o, i] : {std::array<int64_t, 3>{1, 576, 576},
@@ -127,7 +130,7 @@ std::vector<OpCase> quantizedCases() {
                                   {512, 512, 512},
                                   {512, 1408, 512},
                                   {512, 2048, 2048}}) {
-        for (const TensorKind kind : {TensorKind::Q8Tiles, TensorKind::Q4Tiles}) {
+        for (const TensorKind kind : kKinds) {
             cases.push_back(forwardCase(kind, t, o, i, false));
             cases.back().isBenchmark = true;
         }

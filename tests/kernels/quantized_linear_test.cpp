@@ -58,9 +58,12 @@ protected:
 TEST_P(QuantizedLinearTest, everyInstructionSetGivesTheSameBits) {
     constexpr int64_t kRows = 6;
     for (const int64_t blocks : {1, 2, 7}) {
-        const Tiles weight = quantized(2 * kTileRows, blocks * kBlockLength, 3);
-        const bool isQ8 = GetParam() == DType::Q8_0x16;
-        std::vector<cpu::ActivationBlock> x(static_cast<size_t>(kRows * blocks));
+        const int64_t groups = blocks * valuesPerBlock(GetParam()) / kGroupLength;
+        const Tiles weight = quantized(2 * kTileRows, groups * kGroupLength, 3);
+        const int offset = GetParam() == DType::Q8_0x16   ? Q8Tiles::kOffset
+                           : GetParam() == DType::Q4_0x16 ? Q4Tiles::kOffset
+                                                          : Nf4Tiles::kOffset;
+        std::vector<cpu::ActivationBlock> x(static_cast<size_t>(kRows * groups));
         for (size_t b = 0; b < x.size(); ++b) {
             int32_t sum = 0;
             for (size_t i = 0; i < x[b].values.size(); ++i) {
@@ -72,17 +75,17 @@ TEST_P(QuantizedLinearTest, everyInstructionSetGivesTheSameBits) {
                 sum += value;
             }
             x[b].scale = 0.01F * static_cast<float>(b + 1);
-            x[b].correction = -(isQ8 ? Q8Tiles::kOffset : Q4Tiles::kOffset) * sum;
+            x[b].correction = -offset * sum;
         }
         const auto run = [&](const cpu::TileKernels& kernels) {
             std::vector<float> sums(kRows * cpu::kPanelColumns);
             for (int64_t row = 0; row < kRows; row += kernels.maxRows) {
-                (isQ8 ? kernels.q8 : kernels.q4)({.tiles = weight.view.as<std::byte>(),
-                                                  .blocks = blocks,
-                                                  .x = x.data() + row * blocks,
-                                                  .rows = std::min(kernels.maxRows, kRows - row),
-                                                  .numTiles = 2,
-                                                  .sums = sums.data() + row * cpu::kPanelColumns});
+                kernels.of(GetParam())({.tiles = weight.view.as<std::byte>(),
+                                        .groups = groups,
+                                        .x = x.data() + row * groups,
+                                        .rows = std::min(kernels.maxRows, kRows - row),
+                                        .numTiles = 2,
+                                        .sums = sums.data() + row * cpu::kPanelColumns});
             }
             return sums;
         };
@@ -93,7 +96,7 @@ TEST_P(QuantizedLinearTest, everyInstructionSetGivesTheSameBits) {
 
 TEST_P(QuantizedLinearTest, tilesGiveBackTheirBlocksBitForBit) {
     for (const int64_t rows : {1, 16, 37}) {
-        const Shape shape{rows, 96};
+        const Shape shape{rows, 192};
         const DType format = rowsOfTiles(GetParam());
         std::vector<float> values = noise(static_cast<size_t>(shape.count()), 9);
         std::vector<uint8_t> blocks(arrayBytes(format, shape));
@@ -103,7 +106,7 @@ TEST_P(QuantizedLinearTest, tilesGiveBackTheirBlocksBitForBit) {
         retile(context(), {.in = {blocks.data(), format, shape}, .out = {tiles.data(), GetParam(), shape}});
         retile(context(), {.in = {tiles.data(), GetParam(), shape}, .out = {again.data(), format, shape}});
         EXPECT_EQ(again, blocks);
-        EXPECT_EQ(quantized(rows, 96, 9).memory, tiles) << "quantised at once or block by block";
+        EXPECT_EQ(quantized(rows, 192, 9).memory, tiles) << "quantised at once or block by block";
         // The same numbers either way round.
         std::vector<float> fromBlocks(values.size());
         std::vector<float> fromTiles(values.size());
@@ -114,11 +117,11 @@ TEST_P(QuantizedLinearTest, tilesGiveBackTheirBlocksBitForBit) {
 }
 
 TEST_P(QuantizedLinearTest, aRowDoesNotDependOnTheRowsBesideIt) {
-    const Tiles weight = quantized(70, 160, 4);
-    const std::vector<float> x = noise(size_t{200} * 160, 8);
+    const Tiles weight = quantized(70, 192, 4);
+    const std::vector<float> x = noise(size_t{200} * 192, 8);
     const std::vector<float> all = product(context(), x, weight);
     for (const size_t count : {1, 2, 5, 16, 40}) {
-        const std::vector<float> some(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(count * 160));
+        const std::vector<float> some(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(count * 192));
         const std::vector<float> part = product(context(), some, weight);
         EXPECT_EQ(part, std::vector<float>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(part.size())));
     }
@@ -176,7 +179,7 @@ TEST_P(QuantizedLinearTest, refusesWhatCannotBe) {
     EXPECT_EQ(refused([&] { arrayBytes(GetParam(), {16, 48}); }).find("an array [16, 48] cannot be held"), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, QuantizedLinearTest, ::testing::Values(DType::Q8_0x16, DType::Q4_0x16),
+INSTANTIATE_TEST_SUITE_P(Formats, QuantizedLinearTest, ::testing::Values(DType::Q8_0x16, DType::Q4_0x16, DType::NF4x16),
                          [](const auto& type) { return std::string(dtypeName(type.param)); });
 
 }  // namespace

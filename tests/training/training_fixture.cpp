@@ -14,15 +14,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-core::ModelConfig benchConfig() {
+core::ModelConfig benchConfig(int64_t hidden) {
     core::ModelConfig config;
     config.modelType = "llama";
-    config.hiddenSize = 32;
-    config.intermediateSize = 48;
+    config.hiddenSize = hidden;
+    config.intermediateSize = hidden / 2 * 3;
     config.numLayers = 2;
     config.numHeads = 4;
     config.numKvHeads = 2;
-    config.headDim = 8;
+    config.headDim = hidden / 4;
     config.vocabularySize = 6144;
     config.maxPositions = 160;
     config.normEps = 1e-5;
@@ -35,19 +35,19 @@ core::ModelConfig benchConfig() {
 
 }  // namespace
 
-kernels::Runtime trainingRuntime() {
-    return kernels::Runtime({.device = {},
+kernels::Runtime trainingRuntime(Device device) {
+    return kernels::Runtime({.device = device,
                              .numThreads = 1,
                              .attention = kernels::AttentionBackend::Auto,
                              .memoryLimitBytes = std::nullopt});
 }
 
-TrainingBench::TrainingBench() {
+TrainingBench::TrainingBench(int64_t hidden) {
     const fs::path bundled = fs::path(WHETBENCH_SOURCE_DIR) / "resources/models/pocket";
     const std::vector<fs::path> companions{bundled / "tokenizer.model", bundled / "tokenizer_config.json"};
     fs::create_directories(modelFolder());
     kernels::Runtime runtime = trainingRuntime();
-    core::LanguageModel model(runtime.context(), benchConfig(), DType::F32);
+    core::LanguageModel model(runtime.context(), benchConfig(hidden), DType::F32);
     core::initialiseWeights(runtime.context(), model, 3);
     core::writeModelFolder(runtime.context(), model, companions, modelFolder());
     writeRows("rows.jsonl", 0, 64);
@@ -104,7 +104,7 @@ core::RunFolder TrainingBench::create(const core::Recipe& recipe) const {
 
 training::TrainOutcome trainRun(const core::RunFolder& run, const Sitting& sitting) {
     const core::RunLock lock(run);
-    kernels::Runtime runtime = trainingRuntime();
+    kernels::Runtime runtime = trainingRuntime(sitting.device);
     runtime.allocator().failAfter(sitting.failAllocation);
     std::atomic<bool> ownStop{false};
     std::atomic<bool>& stop = sitting.stop != nullptr ? *sitting.stop : ownStop;

@@ -24,7 +24,8 @@
 
 namespace wb::test {
 
-kernels::Runtime trainingRuntime();
+// One thread.
+kernels::Runtime trainingRuntime(Device device = {});
 
 // How one process works on a run.
 struct Sitting {
@@ -33,6 +34,7 @@ struct Sitting {
     std::function<void(const core::Event&)> onEvent;
     int64_t failAllocation = 0;  // the n-th one; 0: none
     std::atomic<bool>* stop = nullptr;
+    Device device{};
 };
 
 // What a run's events say it computed.
@@ -56,10 +58,10 @@ void expectSameComputation(const RunRecord& reference, const RunRecord& record);
 // Starts or resumes a run. Throws what the trainer throws, CrashForTest at crashAfterStep.
 training::TrainOutcome trainRun(const core::RunFolder& run, const Sitting& sitting = {});
 
-// A model folder "model" (two layers, hidden 32, the vocabulary of the bundled model) and data files.
+// A model folder "model" (two layers, the vocabulary of the bundled model) and data files.
 class TrainingBench {
 public:
-    TrainingBench();
+    explicit TrainingBench(int64_t hidden = 32);
 
     const std::filesystem::path& folder() const { return m_folder.path(); }
     std::filesystem::path modelFolder() const { return m_folder / "model"; }

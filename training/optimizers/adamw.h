@@ -16,7 +16,11 @@ struct AdamWOptions {
     float epsilon = 1e-8F;
     float weightDecay = 0;
     float clipNorm = 0;  // 0: off
+    // m and v of matrices from kLeast8bitCount elements on in eight bits. Tables that are looked up keep F32: most of
+    // their rows rest for many steps, and small tensors save nothing (both as Dettmers et al. 2021 advise).
+    bool has8bitMoments = false;
 };
+inline constexpr int64_t kLeast8bitCount = 4096;
 
 // AdamW over a fixed list of parameters, with clipping by the global gradient norm. BF16 parameters get an F32 master
 // copy. Borrows the parameters; engine thread only.
@@ -37,7 +41,8 @@ public:
     // Copies BF16 parameters into their masters: after loading or initialising them.
     void refreshMasters();
 
-    // Named state tensors ("<parameter>.m", ".v", ".master"), in a fixed order: what a checkpoint stores.
+    // Named state tensors ("<parameter>.m", ".v", with eight bits ".m_scale" and ".v_scale", ".master"), in a fixed
+    // order: what a checkpoint stores.
     void visitState(const std::function<void(const std::string& name, core::Tensor& tensor)>& visit);
     const std::vector<core::Parameter*>& parameters() const { return m_parameters; }
 
@@ -45,8 +50,11 @@ private:
     struct State {
         core::Tensor m;
         core::Tensor v;
+        core::Tensor mScale;  // present with eight bits
+        core::Tensor vScale;
         core::Tensor master;  // present for BF16 parameters
     };
+    State freshState(const core::Parameter& parameter) const;
 
     const kernels::Context& m_context;
     std::vector<core::Parameter*> m_parameters;

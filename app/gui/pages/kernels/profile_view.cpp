@@ -120,6 +120,8 @@ void ProfileView::refresh() {
     QString text = tr("%1 in kernels of %2").arg(formatDuration(m_model.totalSeconds()), formatDuration(seconds));
     if (isRun && m_workbench.run().kernels().step > 0)
         text += tr(", up to step %1").arg(m_workbench.run().kernels().step);
+    if (const QString gpu = isRun ? gpuSummary(m_workbench.run().gpu()) : QString(); !gpu.isEmpty())
+        text += QStringLiteral("  ·  ") + gpu;
     if (!peak.isKnown()) text += tr("  ·  percent of peak appears once this machine is measured");
     m_summary->setFullText(text);
 }
