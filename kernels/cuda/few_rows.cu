@@ -11,17 +11,22 @@
 // the same lanes.
 #include "kernels/cuda/few_rows.h"
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/few_rows_sums.h"
 
 #include <algorithm>
 #include <cstring>
 
 namespace wb::kernels::cuda {
+
+using few_rows::kOutputs;
+using few_rows::kThreads;
+using few_rows::kWarps;
+using few_rows::Shares;
+using few_rows::storeOutput;
+using few_rows::storeSums;
+
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kWarps = kThreads / kWarpSize;
-constexpr int kOutputs = 16;  // columns of out that a block makes
 // Loads of a lane under way: 4 KiB a warp, some 64 KiB a multiprocessor, twice what covers the latency of its memory.
 constexpr int kInFlight = 4;
 constexpr int kMaxProducts = 16;  // in one launch: they travel as its argument
@@ -56,20 +61,6 @@ __device__ inline uint4 loadRun(const T* row, int64_t k, int64_t count) {
         memcpy(&bits, values, sizeof(bits));
     }
     return bits;
-}
-
-template <class T>
-__device__ inline void storeOutput(const FewRowsProduct& p, int64_t row, int64_t column, float sum) {
-    const int64_t index = row * p.outputs + column;
-    float value = p.alpha * sum;
-    if (p.bias != nullptr) value += toFloat(static_cast<const T*>(p.bias)[column]);
-    if (p.isWide) {
-        auto* out = static_cast<float*>(p.out);
-        out[index] = p.accumulates ? out[index] + value : value;
-    } else {
-        auto* out = static_cast<T*>(p.out);
-        out[index] = fromFloat<T>(p.accumulates ? toFloat(out[index]) + value : value);
-    }
 }
 
 // The warp's share of 16 columns and 8 kTiles rows; lane (g, t) gets columns g, g + 8 and rows 2t, 2t + 1 of each tile.
@@ -124,7 +115,7 @@ __device__ inline void addShare(const FewRowsProduct& p, int64_t firstOutput, fl
 
 template <class T, int kTiles>
 __global__ void __launch_bounds__(kThreads, 2) fewRowsKernel(const __grid_constant__ Jobs jobs) {
-    __shared__ float shares[kWarps][8 * kTiles][kOutputs];
+    __shared__ Shares<kTiles> shares;
     const Job& job = jobOfBlock(jobs);
     const FewRowsProduct& p = job.product;
     const int64_t firstOutput = int64_t{blockIdx.x - job.firstBlock} * kOutputs;
@@ -134,22 +125,8 @@ __global__ void __launch_bounds__(kThreads, 2) fewRowsKernel(const __grid_consta
     } else {
         addShare<T, kTiles, false>(p, firstOutput, sums);
     }
-    const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-    const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
-#pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-            shares[warp][8 * tile + 2 * (lane % 4) + i % 2][lane / 4 + 8 * (i / 2)] = sums[tile][i];
-    }
-    __syncthreads();
-    const int row = static_cast<int>(threadIdx.x) / kOutputs;
-    const int column = static_cast<int>(threadIdx.x) % kOutputs;
-    if (row >= p.rows || firstOutput + column >= p.outputs) return;
-    float sum = 0;
-#pragma unroll
-    for (int w = 0; w < kWarps; ++w) sum += shares[w][row][column];
-    storeOutput<T>(p, row, firstOutput + column, sum);
+    const int g = static_cast<int>(threadIdx.x) % kWarpSize / 4;
+    storeSums<T>(p, firstOutput, sums, g, g + 8, shares);
 }
 
 // Two columns of out for up to kRows rows.

@@ -11,6 +11,7 @@
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/gemm.h"
+#include "kernels/cuda/tiled_product.h"
 
 #include <algorithm>
 
@@ -83,6 +84,11 @@ void moveRows(const Stream& stream, const void* from, const int32_t* tokens, int
     moveAs(uint16_t{});
 }
 
+// The rows of the weight that count.
+ConstView vocabularyOf(const LmHeadLossArgs& args) {
+    return {args.weight.data, args.weight.dtype, Shape{args.vocabularySize, args.hidden.shape[1]}};
+}
+
 int64_t roundUp(int64_t value, int64_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
 }
@@ -126,8 +132,9 @@ Layout layoutOf(const LmHeadLossArgs& args) {
     layout.tokens = layout.dHidden + (args.dHidden.isPresent() ? hiddenBytes : 0);
     layout.scratch =
         layout.tokens + alignedBytes(static_cast<size_t>(layout.chunks * layout.chunkRows) * sizeof(int32_t));
-    size_t scratch = gemmWorkspaceBytes(layout.chunkRows, args.vocabularySize);
-    if (args.dHidden.isPresent()) scratch = std::max(scratch, gemmWorkspaceBytes(layout.chunkRows, hiddenSize));
+    size_t scratch = isTiled(args.weight.dtype)
+                         ? tiledWorkspaceBytes(layout.chunkRows, vocabularyOf(args).shape, args.hidden.dtype)
+                         : gemmWorkspaceBytes(layout.chunkRows, std::max(args.vocabularySize, hiddenSize));
     if (args.dWeight.isPresent()) scratch = std::max(scratch, gemmWorkspaceBytes(args.vocabularySize, hiddenSize));
     if (args.dBias.isPresent()) scratch = std::max(scratch, biasGradientBytes(layout.chunkRows, args.vocabularySize));
     layout.bytes = layout.scratch + scratch;
@@ -243,7 +250,9 @@ private:
         problem.alpha = m_args.logitScale;
         problem.inputs = m_dtype;
         problem.output = output;
-        m_stream.gemm().multiply(m_stream, problem, part<std::byte>(m_layout.scratch));
+        auto* scratch = part<std::byte>(m_layout.scratch);
+        if (!isTiled(m_args.weight.dtype)) return m_stream.gemm().multiply(m_stream, problem, scratch);
+        multiplyTiled(m_stream, problem, vocabularyOf(m_args), scratch);
     }
 
     Stream& m_stream;
@@ -261,7 +270,6 @@ size_t lmHeadLossWorkspace(const Context& /*context*/, const LmHeadLossArgs& arg
 }
 
 void lmHeadLoss(const Context& context, const LmHeadLossArgs& args) {
-    requireElements("lm_head_loss", args.weight);
     LossPass(context, args).run();
 }
 

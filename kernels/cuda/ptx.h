@@ -116,6 +116,13 @@ __device__ inline uint32_t packPair<__half>(float first, float second) {
     return reinterpret_cast<const uint32_t&>(pair);
 }
 
+// Two BF16 numbers minus two others.
+__device__ inline uint32_t subtractBf16Pairs(uint32_t a, uint32_t b) {
+    const __nv_bfloat162 difference =
+        __hsub2(reinterpret_cast<const __nv_bfloat162&>(a), reinterpret_cast<const __nv_bfloat162&>(b));
+    return reinterpret_cast<const uint32_t&>(difference);
+}
+
 // Barrier `id` (1 .. 15; 0 is that of __syncthreads) for `threads` threads of the block, a multiple of 32.
 __device__ inline void waitAtBarrier(int id, int threads) {
     asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");

@@ -18,12 +18,6 @@ void failDtype(const char* op, DType dtype) {
                 std::string("op '") + op + "' runs F32, BF16 and F16 on CUDA, not " + dtypeName(dtype)};
 }
 
-void requireElements(const char* op, const ConstView& weight) {
-    if (!isTiled(weight.dtype)) return;
-    throw Error{ErrorCode::Unsupported,
-                std::string("op '") + op + "' has no weight of " + dtypeName(weight.dtype) + " on CUDA"};
-}
-
 namespace {
 
 DeviceLimits limitsOf(int device) {

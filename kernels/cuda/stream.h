@@ -115,8 +115,6 @@ struct TypeTag {
 };
 
 [[noreturn]] void failDtype(const char* op, DType dtype);
-// Throws Unsupported for a weight in tiles of quantised blocks.
-void requireElements(const char* op, const ConstView& weight);
 
 // Calls body(TypeTag<T>{}) for the device type of F32, BF16 or F16; Unsupported for others.
 template <class Body>

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -42,7 +44,7 @@ struct ProductShape {
 };
 
 TEST_P(DeviceLinearTest, aRowOfFewDoesNotFeelItsNeighbours) {
-    for (const TensorKind kind : {TensorKind::Data}) {
+    for (const TensorKind kind : {TensorKind::Data, TensorKind::Q8Tiles, TensorKind::Q4Tiles}) {
         for (const ProductShape& s : {ProductShape{64, 20}, {2080, 17}, {1411, 33}, {5, 3}}) {
             if (kind != TensorKind::Data && s.inputs % 32 != 0) continue;
             const std::vector<TensorSpec> specs{
@@ -66,6 +68,51 @@ TEST_P(DeviceLinearTest, aRowOfFewDoesNotFeelItsNeighbours) {
             moved.download();
             EXPECT_EQ(t.bytes("together"), t.bytes("apart"))
                 << fmt::format("{} inputs, {} outputs", s.inputs, s.outputs);
+        }
+    }
+}
+
+// What the table of cases allows for x in bytes, which a device does not round: here the tolerance is that of elements.
+// The larger weight is widened in more than one panel, either way.
+TEST_P(DeviceLinearTest, aTiledWeightIsTakenAtItsValue) {
+    struct Shape3 {
+        int64_t rows, outputs, inputs;
+    };
+    const Runtime cpu({.numThreads = 2});
+    for (const TensorKind kind : {TensorKind::Q8Tiles, TensorKind::Q4Tiles}) {
+        for (const Shape3& s : {Shape3{1, 40, 2112}, {13, 21, 96}, {17, 2304, 4096}}) {
+            const bool isLarge = s.outputs > 1000;
+            if (isLarge && (kind == TensorKind::Q8Tiles || GetParam() != DType::F32)) continue;
+            const std::vector<TensorSpec> specs{
+                {"x", {s.rows, s.inputs}},
+                {"weight", {s.outputs, s.inputs}, kind},
+                {"bias", {s.outputs}},
+                {"dOut", {s.rows, s.outputs}},
+                {.name = "out", .shape = {s.rows, s.outputs}, .role = TensorRole::Output},
+                {.name = "dX", .shape = {s.rows, s.inputs}, .role = TensorRole::Output}};
+            const auto run = [](const Context& context, const TensorBank& t) {
+                linearForward(context,
+                              {.x = t.at("x"), .weight = t.at("weight"), .bias = t.at("bias"), .out = t.at("out")});
+                linearBackwardInput(context, {.dOut = t.at("dOut"), .weight = t.at("weight"), .dX = t.at("dX")});
+            };
+            TensorBank found(specs, GetParam());
+            TensorBank oracle(specs, DType::F64);
+            DeviceBank moved(device(), specs, found);
+            run(device(), found);
+            moved.download();
+            run(cpu.context(), oracle);
+            for (const char* name : {"out", "dX"}) {
+                const std::vector<double> values = found.values(name);
+                const std::vector<double> expected = oracle.values(name);
+                double largest = 0;
+                double worst = 0;
+                for (size_t i = 0; i < values.size(); ++i) {
+                    largest = std::max(largest, std::abs(expected[i]));
+                    worst = std::max(worst, std::abs(values[i] - expected[i]));
+                }
+                EXPECT_LE(worst, largest * (GetParam() == DType::BF16 ? 4e-3 : 2e-6))
+                    << fmt::format("{} of {} x {} x {}", name, s.rows, s.outputs, s.inputs);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -133,6 +134,11 @@ uint32_t packPair(float first, float second) {
     uint32_t bits;
     std::memcpy(&bits, pair, sizeof(bits));
     return bits;
+}
+
+inline uint32_t subtractBf16Pairs(uint32_t a, uint32_t b) {
+    const auto wide = [](uint32_t bits) { return std::bit_cast<float>(bits); };
+    return packPair<__nv_bfloat16>(wide(a << 16) - wide(b << 16), wide(a & 0xFFFF0000U) - wide(b & 0xFFFF0000U));
 }
 
 inline void waitAtBarrier(int id, int threads) {
