@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// out[t] = scale table[ids[t]];  dTable[ids[t]] += scale dOut[t], in the order of t for every row
+// out[t] = scale table[ids[t]], the table plain or in tiles of quantised blocks
+// dTable[ids[t]] += scale dOut[t], in the order of t for every row
 //
 // Backward first sorts the pairs (id, t): pieces of kSortBlock by a bitonic network in shared memory, then runs of
 // twice the length by ranks, every pair counting by bisection how many of the other run come before it. That is
@@ -9,6 +10,7 @@
 // the whole batch makes its blocks the critical path: T loads after each other, kAhead of them on their way together.
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/packs.h"
+#include "kernels/cuda/tile_layout.h"
 
 #include <bit>
 
@@ -18,6 +20,7 @@ namespace {
 constexpr int kSortThreads = 512;
 constexpr int kSortBlock = 2 * kSortThreads;
 constexpr int kSumThreads = 128;
+constexpr int64_t kGroupColumns = 32;       // of a tile that lie together
 constexpr int kAhead = 8;                   // rows of dOut on their way together
 constexpr uint64_t kNobody = ~uint64_t{0};  // sorts behind everything
 
@@ -44,6 +47,52 @@ struct Looked {
         storePack(out + row * columns + column, pack);
     }
 };
+
+// Rows of tiles of quantised blocks. A thread takes a dword, whose numbers are neighbours in the row by fours.
+template <class Format, class T>
+__global__ void __launch_bounds__(kPackThreads)
+    lookUpTilesKernel(TileLayout<Format> table, const int32_t* ids, T* out, int64_t vocabulary, float scale) {
+    __shared__ float levels[16];
+    if constexpr (Format::kGroups == 2) copyNf4Levels(levels);
+    __syncthreads();
+    constexpr int kDwords = Format::kDwords;
+    constexpr int kNumbers = kNumbersPerDword<Format>;
+    const int64_t row = blockIdx.x;
+    const int64_t place = int64_t{blockIdx.y} * kPackThreads + threadIdx.x;
+    const int64_t group = place / kDwords;
+    const int dword = static_cast<int>(place % kDwords);
+    if (group >= table.groups) return;
+    const int32_t id = ids[row];
+    float numbers[kNumbers] = {};
+    float unit = NAN;
+    if (id >= 0 && id < vocabulary) {
+        const int64_t tile = id / kTileRows;
+        const int lane = static_cast<int>(id % kTileRows);
+        unit = unitScale<Format>(table.scales(tile, group)[lane]) * scale;
+        numbersOf<Format>(table.dwords(tile, group)[dword * kTileRows + lane], levels, numbers);
+    }
+#pragma unroll
+    for (int first = 0; first < kNumbers; first += 4) {
+        Pack<T, 4> pack;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) pack.values[i] = fromFloat<T>(unit * numbers[first + i]);
+        storePack(out + (row * table.groups + group) * kGroupColumns + columnOf<Format>(dword, first), pack);
+    }
+}
+
+void lookUpTiles(const Context& context, const EmbeddingForwardArgs& args) {
+    withTileFormat(args.table.dtype, [&]<class Format>() {
+        withType("embedding_forward", args.out.dtype, [&](auto tag) {
+            using T = typename decltype(tag)::Type;
+            const int64_t groups = args.table.shape[1] / kGroupColumns;
+            const dim3 grid(static_cast<unsigned>(args.ids.shape[0]),
+                            blocksFor(groups * static_cast<int64_t>(Format::kDwords), kPackThreads));
+            launch(streamOf(context), {grid, kPackThreads}, lookUpTilesKernel<Format, T>,
+                   TileLayout<Format>{args.table.as<std::byte>(), groups}, args.ids.as<int32_t>(), args.out.as<T>(),
+                   args.table.shape[0], args.scale);
+        });
+    });
+}
 
 __device__ inline uint64_t pairOf(const int32_t* ids, int64_t t, int64_t tokens, int64_t vocabulary,
                                   int32_t untrainedId) {
@@ -164,6 +213,7 @@ const uint64_t* sortTokens(const Context& context, const EmbeddingBackwardArgs& 
 }  // namespace
 
 void embeddingForward(const Context& context, const EmbeddingForwardArgs& args) {
+    if (isTiled(args.table.dtype)) return lookUpTiles(context, args);
     withType("embedding_forward", args.table.dtype, [&](auto tag) {
         using T = typename decltype(tag)::Type;
         const int64_t columns = args.table.shape[1];
