@@ -48,8 +48,8 @@ private:
     Shape m_shape;
 };
 
-// Copies between host and device; both wait for the device. On the plan device nothing is copied.
-// `bytes` must equal tensor.bytes().
+// Copies between host and device, in the order of its work: copyFromHost has read the source when it returns,
+// copyToHost waits. On the plan device nothing is copied. `bytes` must equal tensor.bytes().
 void copyFromHost(const kernels::Context& context, const void* source, size_t bytes, const Tensor& target);
 void copyToHost(const kernels::Context& context, const Tensor& source, void* target, size_t bytes);
 
