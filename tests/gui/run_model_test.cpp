@@ -119,7 +119,7 @@ TEST(RunModel, tellsWhatTheGpuDoes) {
     gpu.memoryUsed = 21'000'000'000;
     gpu.memoryTotal = 150'000'000'000;
     gpu.powerWatts = 540.25;
-    EXPECT_EQ(gpuSummary({3, {gpu}}), QStringLiteral("cuda:0: 87 % busy, 21 GB of 150 GB, 540 W"));
+    EXPECT_EQ(gpuSummary({3, {gpu}}), QStringLiteral("cuda:0: 87 % busy, 21.0 GB of 150 GB, 540 W"));
 }
 
 TEST(MachineModel, namesAGpuThatCannotBeUsedWithTheReason) {
