@@ -48,18 +48,19 @@ TEST_F(DevicePath, aRunIsTrainedComparedAndExported) {
     EXPECT_TRUE(onDevice.at("certificate").is_object()) << onDevice.dump();
 
     const std::string run = onDevice.at("run_dir");
-    const json compared = answerOf({"compare", "--model", m_workspace.model(), "--adapter", run, "--prompt", "the plane",
-                                    "--max-new-tokens", "4", "--device", "cuda", "--library", m_workspace.library()});
+    const json compared =
+        answerOf({"compare", "--model", m_workspace.model(), "--adapter", run, "--prompt", "the plane",
+                  "--max-new-tokens", "4", "--device", "cuda", "--library", m_workspace.library()});
     EXPECT_FALSE(compared.empty());
-    const json exported = answerOf({"export", "--run", run, "--format", "safetensors", "--out",
-                                    m_workspace.path("merged"), "--device", "cuda", "--library",
-                                    m_workspace.library()});
+    const json exported =
+        answerOf({"export", "--run", run, "--format", "safetensors", "--out", m_workspace.path("merged"), "--device",
+                  "cuda", "--library", m_workspace.library()});
     EXPECT_TRUE(std::filesystem::exists(m_workspace.path("merged") + "/model.safetensors")) << exported.dump();
 }
 
 TEST_F(DevicePath, theBenchChecksAndTimesEverything) {
-    const json bench = answerOf({"bench", "cuda", "--sizes", "tiny", "--quick", "--device", "cuda", "--library",
-                                 m_workspace.library()});
+    const json bench = answerOf(
+        {"bench", "cuda", "--sizes", "tiny", "--quick", "--device", "cuda", "--library", m_workspace.library()});
     EXPECT_FALSE(bench.empty());
 }
 
