@@ -96,6 +96,7 @@ private:
     void restore() {
         const std::vector<core::Event> past = core::readEvents(m_run.eventsPath());
         requireSameModel(past);
+        core::removeUnfinished(m_run.checkpointsPath());
         const core::NewestCheckpoint newest = core::findNewestCheckpoint(m_run.checkpointsPath());
         for (const std::string& problem : newest.refused) {
             m_report.write(core::WarningRaised{

@@ -240,10 +240,14 @@ NewestCheckpoint findNewestCheckpoint(const fs::path& checkpointsFolder) {
     return newest;
 }
 
-std::vector<int64_t> pruneCheckpoints(const fs::path& checkpointsFolder, size_t keep, std::optional<int64_t> bestStep) {
+void removeUnfinished(const fs::path& checkpointsFolder) {
     for (const fs::path& entry : entriesOf(checkpointsFolder)) {
         if (entry.filename().string().starts_with(kTemporaryPrefix)) removeTree(entry);
     }
+}
+
+std::vector<int64_t> pruneCheckpoints(const fs::path& checkpointsFolder, size_t keep, std::optional<int64_t> bestStep) {
+    removeUnfinished(checkpointsFolder);
     const std::vector<CheckpointInfo> checkpoints = listCheckpoints(checkpointsFolder);
     std::vector<int64_t> removed;
     for (size_t i = 0; i + keep < checkpoints.size(); ++i) {

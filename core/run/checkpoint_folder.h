@@ -61,6 +61,9 @@ struct NewestCheckpoint {
 };
 NewestCheckpoint findNewestCheckpoint(const std::filesystem::path& checkpointsFolder);
 
+// Removes what interrupted writes and removals left behind. Throws Io.
+void removeUnfinished(const std::filesystem::path& checkpointsFolder);
+
 // Removes all but the newest `keep` checkpoints and the one of `bestStep`, and what crashes left behind.
 // Returns the removed steps. Throws Io.
 std::vector<int64_t> pruneCheckpoints(const std::filesystem::path& checkpointsFolder, size_t keep,
