@@ -18,9 +18,10 @@ inline constexpr int64_t kIndependentRows = 16;
 // out = alpha * x W^T + bias (+ out).
 //   x [T, I]; weight [O, I]; bias [O] optional; out [T, O].
 //   dtypes: all F32, all BF16, all F64, or BF16 inputs with F32 out. Sums are F32 (F64 for F64).
-//   weight may be tiles of quantised blocks instead (Q8_0x16, Q4_0x16, NF4x16; see quantize.h), I a multiple of their
-//   length: its values are scale * number exactly, and x, unless it is F64, is rounded to signed bytes in blocks of 32
-//   with a scale of max|block| / 127. Then the bits of a row do not depend on other rows whatever their number.
+//   weight may be tiles of quantised blocks instead (see quantize.h), I a multiple of the block: its values are scale *
+//   number exactly. On the CPU x, unless it is F64, is rounded to signed bytes in blocks of 32 with a scale of
+//   max|block| / 127, and the bits of a row do not depend on other rows whatever their number. On CUDA x is taken as
+//   it is, and that holds up to kIndependentRows.
 // T = 0 is legal. Throws InvalidArgument on shape or dtype mismatch. out must not alias an input.
 struct LinearForwardArgs {
     ConstView x;
